@@ -1,0 +1,49 @@
+/** What a helper can reach while a program runs. */
+import type { BpfMap } from '../maps/map.js';
+import type { BpfMemory } from '../memory/memory.js';
+import type { MsgCtx, Redirect, SkbCtx } from '../progs/ctx/contexts.js';
+
+/** Services of the VM, injected by `bpf-vm.ts`. */
+export interface VmServices {
+  readonly memory: BpfMemory;
+  /** The map whose handle is at `address`, if it is one. */
+  mapByHandle(address: number): BpfMap | undefined;
+  mapById(id: number): BpfMap | undefined;
+  /** Monotonic and wall-clock time in nanoseconds. */
+  ktimeNs(): bigint;
+  wallTimeNs(): bigint;
+  /** 32 random bits. */
+  random(): number;
+  readonly cpus: number;
+  currentCpu(): number;
+  /** One line of bpf_trace_printk and its kin. */
+  printk(text: string): void;
+}
+
+/**
+ * State of one run of a program, reused from run to run. Contexts that the program type does not have are null.
+ */
+export class RunState {
+  readonly vm: VmServices;
+  /** High word of a `u64` result. */
+  retHi = 0;
+  /** Address of the context. */
+  ctx = 0;
+  skb: SkbCtx | null = null;
+  msg: MsgCtx | null = null;
+  redirect: Redirect | null = null;
+  /**
+   * Calls a subprogram of the running program, for helpers that call back: `fn` is the low word of its function
+   * pointer (see `FUNC_POINTER_BASE`), each argument a u64 as lo, hi. Returns the low word of r0. Set by the engine.
+   */
+  callback: (fn: number, args: readonly number[]) => number = () => 0;
+  /** Set by bpf_tail_call on success; the engine continues with it. Its type is the engine's. */
+  tailCall: unknown = null;
+
+  constructor(vm: VmServices) {
+    this.vm = vm;
+  }
+}
+
+/** Function pointers in registers are this plus the slot of the subprogram: never a valid address. */
+export const FUNC_POINTER_BASE = 0xf000_0000;

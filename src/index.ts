@@ -1,0 +1,2 @@
+/** The public API of bpfvm for Node.js. */
+export * from './errors.js';

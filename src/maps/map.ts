@@ -1,0 +1,128 @@
+/** What every map is: its spec, its two faces (system call and program), its handle in the address space. */
+import type { BpfMemory, Region } from '../memory/memory.js';
+import { RegionKind } from '../memory/memory.js';
+import type { MapType } from './map-types.js';
+
+/** Update flags (UAPI): create or replace, create only, replace only. */
+export const BPF_ANY = 0;
+export const BPF_NOEXIST = 1;
+export const BPF_EXIST = 2;
+export const BPF_F_LOCK = 4;
+
+/** Map creation flags (UAPI). */
+export const MapFlag = {
+  NO_PREALLOC: 1 << 0,
+  NO_COMMON_LRU: 1 << 1,
+  NUMA_NODE: 1 << 2,
+  RDONLY: 1 << 3,
+  WRONLY: 1 << 4,
+  STACK_BUILD_ID: 1 << 5,
+  ZERO_SEED: 1 << 6,
+  RDONLY_PROG: 1 << 7,
+  WRONLY_PROG: 1 << 8,
+  CLONE: 1 << 9,
+  MMAPABLE: 1 << 10,
+  PRESERVE_ELEMS: 1 << 11,
+  INNER_MAP: 1 << 12,
+} as const;
+
+/** A map as an object file or a caller describes it: plain data, nothing created. Sizes in bytes. */
+export interface MapSpec {
+  readonly name: string;
+  readonly type: MapType;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags: number;
+  readonly mapExtra?: bigint;
+  readonly pinning?: number;
+  readonly numaNode?: number;
+  /** BTF type ids of key and value in the object's BTF, 0 where unknown. */
+  readonly keyTypeId?: number;
+  readonly valueTypeId?: number;
+  /** Template of the inner maps of a map in map. */
+  readonly inner?: MapSpec;
+  /** Initial slots of a map in map or prog array: slot -> name of the map or program. */
+  readonly initialSlots?: ReadonlyMap<number, string>;
+  /** Initial contents of a data section's map (one value). */
+  readonly initialValue?: Uint8Array;
+  /** Data sections: the map is read-only for programs and frozen for callers once the object is loaded. */
+  readonly frozen?: boolean;
+  /** Byte offset of a bpf_spin_lock and bpf_timer in the value, where it has one. */
+  readonly spinLockOffset?: number;
+  readonly timerOffset?: number;
+}
+
+/** What a map needs of its VM. */
+export interface MapEnv {
+  readonly memory: BpfMemory;
+  /** Number of possible CPUs, for the per-CPU maps. */
+  readonly cpus: number;
+  /** CPU that runs now. */
+  currentCpu(): number;
+  /** Monotonic time in nanoseconds. */
+  now(): bigint;
+  /** 32 random bits. */
+  random(): number;
+  /** Runs `fn` when no program runs any more: at once where none does. Frees memory that a program may hold. */
+  whenIdle(fn: () => void): void;
+}
+
+/**
+ * Base of all maps. The system-call face takes and gives bytes and throws `MapError`; the program face takes
+ * addresses in the VM's memory and returns an address (0 = NULL) or a negative errno, without allocating.
+ */
+export abstract class BpfMap {
+  readonly spec: MapSpec;
+  /** Unique in its VM, from 1. */
+  readonly id: number;
+  /** The value of a `struct bpf_map *` in programs: the base of a `Handle` region. */
+  readonly handle: Region;
+  protected readonly env: MapEnv;
+  /** Set by BPF_MAP_FREEZE: updates and deletes by callers fail with EPERM. */
+  frozen = false;
+
+  constructor(spec: MapSpec, id: number, env: MapEnv) {
+    this.spec = spec;
+    this.id = id;
+    this.env = env;
+    this.handle = env.memory.alloc(64, RegionKind.Handle, { label: `map ${spec.name}` });
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  get type(): MapType {
+    return this.spec.type;
+  }
+
+  // System-call face. Keys and values are exactly keySize and valueSize bytes.
+
+  /** @throws MapError ENOENT where the key is missing. */
+  abstract lookupElem(key: Uint8Array, flags?: number): Uint8Array;
+  /** @throws MapError with the kernel's errno. `flags` is BPF_ANY, BPF_NOEXIST or BPF_EXIST. */
+  abstract updateElem(key: Uint8Array, value: Uint8Array, flags?: number): void;
+  /** @throws MapError ENOENT where the key is missing, EINVAL where the type has no deletion. */
+  abstract deleteElem(key: Uint8Array): void;
+  /** The key after `key`, or the first where `key` is null or unknown. @throws MapError ENOENT after the last. */
+  abstract getNextKey(key: Uint8Array | null): Uint8Array;
+
+  // Program face. Addresses are 32-bit; errors are negative errnos.
+
+  /** Address of the value at the key stored at `keyAddr`, or 0. */
+  abstract lookup(keyAddr: number): number;
+  /** 0 or a negative errno. `flags` is the low word of the helper's argument; a set high word never gets here. */
+  abstract update(keyAddr: number, valueAddr: number, flags: number): number;
+  abstract delete(keyAddr: number): number;
+
+  /** Frees the storage. Only when no program can run that refers to the map. */
+  destroy(): void {
+    this.env.memory.free(this.handle);
+  }
+
+  /** Address of the value area for lddw_map_value (data sections); 0 where the type has none. */
+  directValueAddress(): number {
+    return 0;
+  }
+}

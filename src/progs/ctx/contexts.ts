@@ -1,0 +1,39 @@
+/**
+ * What stands behind a program's context while it runs: the operations that helpers perform on it. The context
+ * structure itself (`__sk_buff`, `sk_msg_md`, ...) lies in the VM's memory and is kept in step by these objects.
+ */
+
+/** Behind `__sk_buff`. Offsets are from the start of the data that the program type sees. */
+export interface SkbCtx {
+  /** Total bytes, linear and not. */
+  readonly len: number;
+  /** Copies `size` bytes at `offset` to VM memory at `to`. 0, or -EFAULT where they are not all there. */
+  loadBytes(offset: number, to: number, size: number): number;
+  /** Overwrites `size` bytes at `offset` from VM memory. 0, or -EFAULT. */
+  storeBytes(offset: number, from: number, size: number, flags: number): number;
+  /** Makes the first `size` bytes (0: all) linear, moving data and data_end. 0, or -ENOMEM where too short. */
+  pullData(size: number): number;
+  changeTail(size: number, flags: number): number;
+  changeHead(room: number, flags: number): number;
+  adjustRoom(delta: number, mode: number, flags: number): number;
+}
+
+/** Behind `sk_msg_md`. */
+export interface MsgCtx {
+  /** Total bytes of the message. */
+  readonly size: number;
+  applyBytes: number;
+  corkBytes: number;
+  /** 0 or -EINVAL; moves data and data_end. */
+  pullData(start: number, end: number, flags: number): number;
+  pushData(start: number, size: number, flags: number): number;
+  popData(start: number, size: number, flags: number): number;
+}
+
+/** The note that a redirect helper leaves; `net` acts on it after the program has returned. */
+export interface Redirect {
+  /** The socket that was found; its type is net's. */
+  readonly sock: unknown;
+  /** BPF_F_INGRESS was given. */
+  readonly ingress: boolean;
+}

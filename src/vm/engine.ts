@@ -1,0 +1,65 @@
+/** The interface that both engines implement, and what they are given to run. */
+import type { Helper } from '../helpers/proto.js';
+import type { RunState } from '../helpers/run-state.js';
+import type { DecodedProgram } from '../isa/insn.js';
+import type { BpfMap } from '../maps/map.js';
+import type { BpfMemory } from '../memory/memory.js';
+import type { ProgType } from '../progs/prog-types.js';
+
+/** A program ready to run: relocated, checked. Plain data; engines compile it. */
+export interface ProgramImage {
+  readonly name: string;
+  readonly progType: ProgType;
+  /**
+   * lddw_map_fd: imm is the id of a map in `maps`. lddw_map_value: likewise, immHi the offset into the value.
+   * lddw_func, call_sub: `target` is the slot of the subprogram.
+   */
+  readonly insns: DecodedProgram;
+  /** First slots of the subprograms, ascending, 0 first. */
+  readonly subprogs: readonly number[];
+  readonly maps: ReadonlyMap<number, BpfMap>;
+  /** Helpers that the program may call, by id. */
+  readonly helpers: ReadonlyMap<number, Helper>;
+  /** Per slot: 1 where the verifier proved the memory access; absent for unverified programs. */
+  readonly proved?: Uint8Array;
+  /** `file.c:12: text` of a slot, where the object has line information. */
+  readonly sourceLine?: (pc: number) => string | undefined;
+}
+
+/**
+ * `proved`: accesses that the verifier proved are not checked, all others exactly. `exact`: every access is checked
+ * against its region (unverified programs, and sanitize runs). `off`: nothing is checked, only for measuring.
+ */
+export type CheckMode = 'proved' | 'exact' | 'off';
+
+export interface EngineOptions {
+  readonly checks: CheckMode;
+  /**
+   * Upper bound of work for unverified programs: instructions for the interpreter, loop iterations and calls for
+   * wasm; when it is used up the run faults with `out-of-fuel`. 0: unlimited.
+   */
+  readonly fuel: number;
+}
+
+/** One program compiled by one engine. Not reentrant but through `RunState.callback`. */
+export interface Executable {
+  /**
+   * Runs with r1 = `ctx` (an address). Returns the low word of r0 as a signed 32-bit integer; `resultHi` is the high
+   * word afterwards.
+   * @throws BpfFault
+   */
+  run(ctx: number): number;
+  readonly resultHi: number;
+  /** Instructions executed by the last run, where the engine counts them (the interpreter does). */
+  readonly insnsExecuted?: number;
+}
+
+export interface Engine {
+  readonly name: 'interpreter' | 'wasm';
+  /** @throws BpfError where this engine cannot run it. */
+  compile(image: ProgramImage, memory: BpfMemory, run: RunState, options: EngineOptions): Executable;
+}
+
+export const MAX_CALL_FRAMES = 8;
+export const STACK_FRAME_SIZE = 512;
+export const MAX_TAIL_CALLS = 33;
