@@ -57,7 +57,10 @@ export function compileKeyTemplate(template: string | undefined, keySize: number
   const size = fields.reduce((sum, field) => sum + field.size, 0);
   // An index may be cut to a shorter key; fields that do not fit would make all keys wrong.
   if (size > keySize && text !== 'index') {
-    throw new UsageError('ERR_BPF_USAGE_KEY', `--key ${text} takes ${size} bytes, the map's key has ${keySize}`);
+    throw new UsageError(
+      'ERR_BPF_USAGE_KEY',
+      `--key ${text} takes ${size} bytes, the map's key has ${keySize}`,
+    );
   }
   return (source) => {
     const bytes = new Uint8Array(Math.max(size, keySize));
