@@ -1,7 +1,9 @@
 /** What every map is: its spec, its two faces (system call and program), its handle in the address space. */
+import { Errno, MapError } from '../errors.js';
 import type { BpfMemory, Region } from '../memory/memory.js';
 import { RegionKind } from '../memory/memory.js';
 import type { MapType } from './map-types.js';
+import { mapTypeName } from './map-types.js';
 
 /** Update flags (UAPI): create or replace, create only, replace only. */
 export const BPF_ANY = 0;
@@ -51,6 +53,8 @@ export interface MapSpec {
   /** Byte offset of a bpf_spin_lock and bpf_timer in the value, where it has one. */
   readonly spinLockOffset?: number;
   readonly timerOffset?: number;
+  /** Further parts of the value that belong to the kernel (kptrs, list heads, work queues), in bytes. */
+  readonly specialFields?: readonly { readonly offset: number; readonly size: number }[];
 }
 
 /** What a map needs of its VM. */
@@ -66,6 +70,13 @@ export interface MapEnv {
   random(): number;
   /** Runs `fn` when no program runs any more: at once where none does. Frees memory that a program may hold. */
   whenIdle(fn: () => void): void;
+}
+
+/** A type of map: what the kernel checks when one is made, and how it is made. */
+export interface MapFamily {
+  /** 0, or the positive errno with which BPF_MAP_CREATE fails. */
+  check(spec: MapSpec, env: MapEnv): number;
+  create(spec: MapSpec, id: number, env: MapEnv): BpfMap;
 }
 
 /**
@@ -115,6 +126,71 @@ export abstract class BpfMap {
   /** 0 or a negative errno. `flags` is the low word of the helper's argument; a set high word never gets here. */
   abstract update(keyAddr: number, valueAddr: number, flags: number): number;
   abstract delete(keyAddr: number): number;
+
+  // What only some types have; the others give the errno that the kernel gives for them.
+
+  /** bpf_map_push_elem and updates of keyless maps. 0 or a negative errno. */
+  push(_valueAddr: number, _flags: number): number {
+    return -Errno.ENOTSUPP;
+  }
+
+  /** bpf_map_pop_elem: copies the value to `valueAddr` and removes it. */
+  pop(_valueAddr: number): number {
+    return -Errno.ENOTSUPP;
+  }
+
+  /** bpf_map_peek_elem: copies the value to `valueAddr`. */
+  peek(_valueAddr: number): number {
+    return -Errno.ENOTSUPP;
+  }
+
+  /** Address of the value of one CPU, or 0 where there is none. */
+  lookupPercpu(_keyAddr: number, _cpu: number): number {
+    return 0;
+  }
+
+  /**
+   * Visits all elements for bpf_for_each_map_elem with the addresses of key and value until `visit` returns non-zero.
+   * Returns the number of elements visited, or a negative errno.
+   */
+  forEach(_visit: (keyAddr: number, valueAddr: number) => number): number {
+    return -Errno.ENOTSUPP;
+  }
+
+  /** BPF_MAP_LOOKUP_AND_DELETE_ELEM. @throws MapError ENOTSUPP where the type has none. */
+  lookupAndDeleteElem(_key: Uint8Array, _flags = 0): Uint8Array {
+    throw this.fail(Errno.ENOTSUPP, 'lookup_and_delete');
+  }
+
+  /** BPF_MAP_FREEZE: callers can no longer write. @throws MapError EBUSY where it is frozen already. */
+  freeze(): void {
+    if (this.frozen) throw this.fail(Errno.EBUSY, 'freeze');
+    this.frozen = true;
+  }
+
+  /** The error of a failed operation, e.g. `map counters: update: E2BIG`. */
+  protected fail(errno: number, operation: string, hint?: string): MapError {
+    const message = `map ${this.name} (${mapTypeName(this.type)}): ${operation}`;
+    return new MapError('ERR_BPF_MAP', Math.abs(errno), message, hint === undefined ? {} : { hint });
+  }
+
+  /** Callers may not write a frozen map, nor one made with BPF_F_RDONLY. */
+  protected checkCallerWrite(operation: string): void {
+    if (this.frozen || (this.spec.flags & MapFlag.RDONLY) !== 0) {
+      throw this.fail(Errno.EPERM, operation, this.frozen ? 'the map is frozen' : 'made with BPF_F_RDONLY');
+    }
+  }
+
+  protected checkCallerRead(operation: string): void {
+    if ((this.spec.flags & MapFlag.WRONLY) !== 0) {
+      throw this.fail(Errno.EPERM, operation, 'made with BPF_F_WRONLY');
+    }
+  }
+
+  protected checkSize(what: string, bytes: Uint8Array, size: number): void {
+    if (bytes.length === size) return;
+    throw this.fail(Errno.EINVAL, `${what} of ${bytes.length} bytes, ${size} wanted`);
+  }
 
   /** Frees the storage. Only when no program can run that refers to the map. */
   destroy(): void {

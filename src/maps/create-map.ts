@@ -1,0 +1,69 @@
+/** BPF_MAP_CREATE: the checks of the kernel, then the family of the type. */
+import { BpfError, Errno, MapError } from '../errors.js';
+import { arrayFamily } from './array-map.js';
+import { hashFamily } from './hash-map.js';
+import type { BpfMap, MapEnv, MapFamily, MapSpec } from './map.js';
+import { MapFlag } from './map.js';
+import { MapType, mapTypeName } from './map-types.js';
+
+/** Families by type. */
+const FAMILIES: ReadonlyMap<MapType, MapFamily> = new Map<MapType, MapFamily>([
+  [MapType.Array, arrayFamily],
+  [MapType.Hash, hashFamily],
+]);
+
+const NAME_MAX = 15;
+
+/** Whether a map of this type can be made. */
+export function canCreateMap(type: MapType): boolean {
+  return FAMILIES.has(type);
+}
+
+/**
+ * Makes a map with an id that its VM chose.
+ * @throws MapError EINVAL, E2BIG, ENOTSUPP and ENOMEM where the kernel gives them; EOPNOTSUPP for a type that bpfvm lacks.
+ */
+export function createMap(spec: MapSpec, id: number, env: MapEnv): BpfMap {
+  const family = FAMILIES.get(spec.type);
+  if (family === undefined) {
+    const hint = 'bpfvm inspects maps of this type but cannot make them';
+    throw failed(spec, Errno.EOPNOTSUPP, 'type is not implemented', { hint });
+  }
+  const errno = checkCommon(spec) || family.check(spec, env);
+  if (errno !== 0) throw failed(spec, errno, describeSpec(spec));
+  try {
+    return family.create(spec, id, env);
+  } catch (error) {
+    if (!(error instanceof BpfError) || error.code !== 'ERR_BPF_MEMORY_LIMIT') throw error;
+    throw failed(spec, Errno.ENOMEM, describeSpec(spec), { cause: error, hint: error.message });
+  }
+}
+
+/** What the kernel checks for every type: the file access flags, map_extra and the name. */
+function checkCommon(spec: MapSpec): number {
+  const access = spec.flags & (MapFlag.RDONLY | MapFlag.WRONLY);
+  if (access === (MapFlag.RDONLY | MapFlag.WRONLY)) return Errno.EINVAL;
+  const usesExtra = spec.type === MapType.BloomFilter || spec.type === MapType.Arena;
+  if (!usesExtra && (spec.mapExtra ?? 0n) !== 0n) return Errno.EINVAL;
+  return 0;
+}
+
+function describeSpec(spec: MapSpec): string {
+  const flags = spec.flags === 0 ? '' : `, flags 0x${spec.flags.toString(16)}`;
+  return `key ${spec.keySize}, value ${spec.valueSize}, max_entries ${spec.maxEntries}${flags}`;
+}
+
+function failed(
+  spec: MapSpec,
+  errno: number,
+  what: string,
+  options: { hint?: string; cause?: unknown } = {},
+): MapError {
+  const message = `map ${spec.name}: create ${mapTypeName(spec.type)}: ${what}`;
+  return new MapError('ERR_BPF_MAP_CREATE', errno, message, options);
+}
+
+/** The kernel keeps 15 characters of a name; libbpf truncates it so. */
+export function kernelName(name: string): string {
+  return name.slice(0, NAME_MAX);
+}
