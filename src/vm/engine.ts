@@ -54,6 +54,21 @@ export interface Executable {
   readonly insnsExecuted?: number;
 }
 
+/**
+ * An executable that can take over a frame in its middle. Generated code hands its rare and faulting cases to the
+ * interpreter this way, so that both engines do and report the same.
+ */
+export interface Resumable extends Executable {
+  /**
+   * Runs from slot `pc` to the exit of the frame whose lowest stack byte is at `frameBase`, in the stack of `run`.
+   * `registers` holds r0..r9 as pairs of low and high word. Returns the low word of r0; the high word is `resultHi`.
+   * @throws BpfFault
+   */
+  resume(pc: number, registers: Int32Array, frameBase: number): number;
+  /** Base of frame 0; frame n lies STACK_FRAME_SIZE * n above it. */
+  readonly stackBase: number;
+}
+
 export interface Engine {
   readonly name: 'interpreter' | 'wasm';
   /** @throws BpfError where this engine cannot run it. */
