@@ -109,9 +109,9 @@ export function decode(bytes: Uint8Array): DecodedProgram {
     program.off[pc] = insn.off;
     program.imm[pc] = insn.imm;
     if (row.off === 'jump') program.target[pc] = pc + 1 + insn.off;
-    else if (row.imm === 'jump' || op === Op.lddw_func) program.target[pc] = pc + 1 + insn.imm;
+    else if (row.imm === 'jump') program.target[pc] = pc + 1 + insn.imm;
     if (row.slots === 2) {
-      program.immHi[pc] = secondHalf(bytes, pc, length);
+      program.immHi[pc] = secondHalf(bytes, pc, length, row);
       program.op[++pc] = Op.hole;
     }
   }
@@ -129,11 +129,19 @@ function unknownVariant(insn: Insn, pc: number): DecodeError {
   );
 }
 
-function secondHalf(bytes: Uint8Array, pc: number, length: number): number {
+function secondHalf(bytes: Uint8Array, pc: number, length: number, row: OpRow): number {
   if (pc + 1 >= length) throw new DecodeError(pc, 'lddw', 'lddw lacks its second slot');
   const next = readInsn(bytes, (pc + 1) * INSN_SIZE);
   if (next.opcode !== 0 || next.dst !== 0 || next.src !== 0 || next.off !== 0) {
     throw new DecodeError(pc, 'lddw', 'second slot of lddw has fields beside imm', 'all but imm must be 0');
+  }
+  if (row.next === 'zero' && next.imm !== 0) {
+    throw new DecodeError(
+      pc,
+      'reserved',
+      `${row.name} uses the imm of its second slot = ${next.imm}`,
+      'it must be 0',
+    );
   }
   return next.imm;
 }

@@ -78,13 +78,29 @@ export interface OpRow {
   readonly cpu: 1 | 2 | 3 | 4;
   /** The effect in C. */
   readonly effect: string;
+  /**
+   * As the kernel's verifier log prints it. Placeholders: `{dst}` `{src}` register numbers, `{imm}` signed, `{imm:x}`
+   * hexadecimal, `{imm:hi}` `{imm:lo}` its halves, `{imm64}`, `{next}` the second slot's imm, `{off}` with its sign,
+   * `{jump}` a distance with its sign, `{name}` of a function called.
+   */
+  readonly syntax: string;
+  /** In the dialect of the public conformance data files; placeholders as in `syntax`. */
+  readonly mnemonic: string;
+  /** imm of the second slot of a lddw: used, or reserved. */
+  readonly next?: 'imm' | 'zero';
+  readonly reads: readonly RegUse[];
+  readonly writes: readonly RegUse[];
 }
+
+/** Registers that an instruction names by a field, and those that it implies; `args` are r1 to r5. */
+export type RegUse = 'dst' | 'src' | 'r0' | 'args' | 'r6';
 
 // Instruction classes, sizes, modes and operation codes of RFC 9669 section 3 and the kernel's uapi/linux/bpf.h.
 const CLASS = { LD: 0, LDX: 1, ST: 2, STX: 3, ALU: 4, JMP: 5, JMP32: 6, ALU64: 7 } as const;
 const SIZE = { 32: 0x00, 16: 0x08, 8: 0x10, 64: 0x18 } as const;
 const MODE = { IMM: 0x00, ABS: 0x20, IND: 0x40, MEM: 0x60, MEMSX: 0x80, ATOMIC: 0xc0 } as const;
 const SRC_REG = 0x08;
+const LETTER = { 8: 'b', 16: 'h', 32: 'w', 64: 'dw' } as const;
 
 const ALU_OPS: readonly (readonly [AluOp, number, string])[] = [
   ['add', 0x00, '+='],
@@ -122,9 +138,56 @@ export const OPERATOR: Readonly<Record<AluOp | JmpCond, string>> = Object.fromEn
   [...ALU_OPS, ...JMP_CONDS].map(([name, , text]) => [name, text]),
 ) as Record<AluOp | JmpCond, string>;
 
-type RowInput = Partial<OpRow> & Pick<OpRow, 'name' | 'opcode' | 'kind' | 'group' | 'effect'>;
+/** Registers read and written by each kind; atomics that return the old value, and ALU operations, add to it. */
+const REGS: Readonly<Record<OpKind, readonly [reads: readonly RegUse[], writes: readonly RegUse[]]>> = {
+  alu: [['dst'], ['dst']],
+  neg: [['dst'], ['dst']],
+  end: [['dst'], ['dst']],
+  movsx: [['src'], ['dst']],
+  addr_space_cast: [['src'], ['dst']],
+  ldx: [['src'], ['dst']],
+  ldsx: [['src'], ['dst']],
+  st: [['dst'], []],
+  stx: [['dst', 'src'], []],
+  atomic: [['dst', 'src'], []],
+  // r6 holds the context by convention: the kernel's checker requires it.
+  ldabs: [['r6'], ['r0', 'args']],
+  ldind: [
+    ['src', 'r6'],
+    ['r0', 'args'],
+  ],
+  lddw: [[], ['dst']],
+  ja: [[], []],
+  jcc: [['dst'], []],
+  may_goto: [[], []],
+  call: [['args'], ['r0', 'args']],
+  call_sub: [['args'], ['r0', 'args']],
+  call_kfunc: [['args'], ['r0', 'args']],
+  callx: [
+    ['dst', 'args'],
+    ['r0', 'args'],
+  ],
+  exit: [['r0'], []],
+};
+
+function registersOf(input: RowInput): Pick<OpRow, 'reads' | 'writes'> {
+  const [reads, writes] = REGS[input.kind];
+  if (input.kind === 'alu') {
+    const operands: RegUse[] = input.sub === 'mov' ? [] : ['dst'];
+    return { reads: input.srcReg ? [...operands, 'src'] : operands, writes };
+  }
+  if (input.kind === 'jcc') return { reads: input.srcReg ? ['dst', 'src'] : ['dst'], writes };
+  if (input.sub === 'load_acq') return { reads: ['src'], writes: ['dst'] };
+  if (input.sub === 'cmpxchg') return { reads: ['dst', 'src', 'r0'], writes: ['r0'] };
+  if (input.kind === 'atomic' && input.fetch === true) return { reads, writes: ['src'] };
+  return { reads, writes };
+}
+
+type RowInput = Partial<OpRow> &
+  Pick<OpRow, 'name' | 'opcode' | 'kind' | 'group' | 'effect' | 'syntax' | 'mnemonic'>;
 
 const row = (input: RowInput): OpRow => ({
+  ...registersOf(input),
   dst: 'zero',
   src: 'zero',
   off: 'zero',
@@ -140,6 +203,7 @@ function* aluRows(): Generator<OpRow> {
   for (const width of [64, 32] as const) {
     const cls = width === 64 ? CLASS.ALU64 : CLASS.ALU;
     const r = width === 64 ? 'r' : 'w';
+    const suffix = width === 64 ? '' : '32';
     for (const [sub, code, text] of ALU_OPS) {
       const isSigned = sub === 'sdiv' || sub === 'smod';
       const isDivMul = isSigned || sub === 'div' || sub === 'mod' || sub === 'mul';
@@ -160,6 +224,8 @@ function* aluRows(): Generator<OpRow> {
           group: isDivMul ? (width === 64 ? 'divmul64' : 'divmul32') : width === 64 ? 'base64' : 'base32',
           cpu: isSigned ? 4 : 1,
           effect: `${r}[dst] ${text} ${srcReg ? `${r}[src]` : 'imm'}`,
+          syntax: `${r}{dst} ${text} ${srcReg ? `${r}{src}` : '{imm}'}`,
+          mnemonic: `${sub}${suffix} %r{dst}, ${srcReg ? '%r{src}' : '{imm}'}`,
         });
       }
     }
@@ -171,6 +237,8 @@ function* aluRows(): Generator<OpRow> {
       dst: 'reg',
       group: width === 64 ? 'base64' : 'base32',
       effect: `${r}[dst] = -${r}[dst]`,
+      syntax: `${r}{dst} = -${r}{dst}`,
+      mnemonic: `neg${suffix} %r{dst}`,
     });
     for (const bits of [8, 16, 32] as const) {
       if (bits >= width) continue;
@@ -187,6 +255,8 @@ function* aluRows(): Generator<OpRow> {
         group: width === 64 ? 'base64' : 'base32',
         cpu: 4,
         effect: `${r}[dst] = (s${bits})${r}[src]`,
+        syntax: `${r}{dst} = (s${bits})${r}{src}`,
+        mnemonic: `movsx${bits}${width} %r{dst}, %r{src}`,
       });
     }
   }
@@ -208,6 +278,8 @@ function* aluRows(): Generator<OpRow> {
         group: width === 64 ? 'base64' : 'base32',
         cpu,
         effect: `r[dst] = ${sub}${width}(r[dst])`,
+        syntax: `r{dst} = ${sub}${width} r{dst}`,
+        mnemonic: `${sub === 'bswap' ? 'swap' : sub}${width} %r{dst}`,
       });
     }
   }
@@ -224,12 +296,15 @@ function* aluRows(): Generator<OpRow> {
     group: 'kernel',
     cpu: 4,
     effect: 'r[dst] = addr_space_cast(r[src], imm >> 16, imm & 0xffff)',
+    syntax: 'r{dst} = addr_space_cast(r{src}, {imm:hi}, {imm:lo})',
+    mnemonic: 'addr_space_cast %r{dst}, %r{src}, {imm:hi}, {imm:lo}',
   });
 }
 
 function* memoryRows(): Generator<OpRow> {
   for (const width of [8, 16, 32, 64] as const) {
     const group = width === 64 ? 'base64' : 'base32';
+    const letter = LETTER[width];
     const reg = { dst: 'reg', src: 'reg', off: 'off' } as const;
     yield row({
       name: `ldx${width}`,
@@ -240,6 +315,8 @@ function* memoryRows(): Generator<OpRow> {
       ...reg,
       group,
       effect: `r[dst] = *(u${width} *)(r[src] + off)`,
+      syntax: `r{dst} = *(u${width} *)(r{src} {off})`,
+      mnemonic: `ldx${letter} %r{dst}, [%r{src}{off}]`,
     });
     if (width !== 64) {
       yield row({
@@ -252,6 +329,8 @@ function* memoryRows(): Generator<OpRow> {
         group: 'base64',
         cpu: 4,
         effect: `r[dst] = *(s${width} *)(r[src] + off)`,
+        syntax: `r{dst} = *(s${width} *)(r{src} {off})`,
+        mnemonic: `ldx${letter}sx %r{dst}, [%r{src}{off}]`,
       });
     }
     yield row({
@@ -264,6 +343,8 @@ function* memoryRows(): Generator<OpRow> {
       imm: 'imm',
       group,
       effect: `*(u${width} *)(r[dst] + off) = imm`,
+      syntax: `*(u${width} *)(r{dst} {off}) = {imm}`,
+      mnemonic: `st${letter} [%r{dst}{off}], {imm}`,
     });
     yield row({
       name: `stx${width}`,
@@ -274,6 +355,8 @@ function* memoryRows(): Generator<OpRow> {
       ...reg,
       group,
       effect: `*(u${width} *)(r[dst] + off) = r[src]`,
+      syntax: `*(u${width} *)(r{dst} {off}) = r{src}`,
+      mnemonic: `stx${letter} [%r{dst}{off}], %r{src}`,
     });
   }
   yield* atomicRows();
@@ -286,6 +369,8 @@ function* memoryRows(): Generator<OpRow> {
       imm: 'imm',
       group: 'packet',
       effect: `r0 = ntoh${width}(packet[imm]), or exit 0 beyond its end; r1..r5 are lost`,
+      syntax: `r0 = *(u${width} *)skb[{imm}]`,
+      mnemonic: `ldabs${LETTER[width]} {imm}`,
     });
     yield row({
       name: `ldind${width}`,
@@ -297,6 +382,8 @@ function* memoryRows(): Generator<OpRow> {
       imm: 'imm',
       group: 'packet',
       effect: `r0 = ntoh${width}(packet[r[src] + imm]), or exit 0 beyond its end; r1..r5 are lost`,
+      syntax: `r0 = *(u${width} *)skb[r{src} + {imm}]`,
+      mnemonic: `ldind${LETTER[width]} %r{src}, {imm}`,
     });
   }
 }
@@ -333,6 +420,7 @@ function* atomicRows(): Generator<OpRow> {
           group: isLoadStore ? 'kernel' : width === 64 ? 'atomic64' : 'atomic32',
           cpu: isLoadStore ? 4 : sub === 'add' && !fetch ? 1 : 3,
           effect: atomicEffect(sub, width, fetch),
+          ...atomicSyntax(sub, width, fetch),
         });
       }
     }
@@ -357,17 +445,63 @@ function atomicEffect(sub: AtomicOp, width: number, fetch: boolean): string {
   }
 }
 
+function atomicSyntax(sub: AtomicOp, width: number, fetch: boolean): Pick<OpRow, 'syntax' | 'mnemonic'> {
+  const place = `(u${width} *)(r{dst} {off})`;
+  const bits = width === 64 ? '64' : '';
+  const suffix = width === 64 ? '' : String(width);
+  const store = `[%r{dst}{off}], %r{src}`;
+  switch (sub) {
+    case 'xchg':
+      return {
+        syntax: `r{src} = atomic${bits}_xchg(${place}, r{src})`,
+        mnemonic: `lock xchg${suffix} ${store}`,
+      };
+    case 'cmpxchg':
+      return {
+        syntax: `r0 = atomic${bits}_cmpxchg(${place}, r0, r{src})`,
+        mnemonic: `lock cmpxchg${suffix} ${store}`,
+      };
+    case 'load_acq':
+      return {
+        syntax: `r{dst} = load_acquire((u${width} *)(r{src} {off}))`,
+        mnemonic: `lock load_acq${suffix} %r{dst}, [%r{src}{off}]`,
+      };
+    case 'store_rel':
+      return { syntax: `store_release(${place}, r{src})`, mnemonic: `lock store_rel${suffix} ${store}` };
+    default:
+      return fetch
+        ? {
+            syntax: `r{src} = atomic${bits}_fetch_${sub}(${place}, r{src})`,
+            mnemonic: `lock fetch_${sub}${suffix} ${store}`,
+          }
+        : {
+            syntax: `lock *${place} ${OPERATOR[sub]} r{src}`,
+            mnemonic: `lock ${sub}${suffix} ${store}`,
+          };
+  }
+}
+
 function* lddwRows(): Generator<OpRow> {
   const variants = [
-    ['lddw', 'r[dst] = imm64'],
-    ['lddw_map_fd', 'r[dst] = map_by_fd(imm)'],
-    ['lddw_map_value', 'r[dst] = map_value(map_by_fd(imm)) + next_imm'],
-    ['lddw_btf_id', 'r[dst] = address of the kernel variable with BTF id imm'],
-    ['lddw_func', 'r[dst] = address of the subprogram at pc + imm + 1'],
-    ['lddw_map_idx', 'r[dst] = map_by_idx(imm)'],
-    ['lddw_map_idx_value', 'r[dst] = map_value(map_by_idx(imm)) + next_imm'],
+    ['lddw', 'imm', '{imm64}', 'r[dst] = imm64'],
+    ['lddw_map_fd', 'zero', 'map[fd:{imm}]', 'r[dst] = map_by_fd(imm)'],
+    ['lddw_map_value', 'imm', 'map[fd:{imm}][0]+{next}', 'r[dst] = map_value(map_by_fd(imm)) + next_imm'],
+    [
+      'lddw_btf_id',
+      'imm',
+      'btf[fd:{next}][id:{imm}]',
+      'r[dst] = address of the kernel variable with BTF id imm',
+    ],
+    ['lddw_func', 'zero', 'subprog[{jump}]', 'r[dst] = address of the subprogram at pc + imm + 1'],
+    ['lddw_map_idx', 'zero', 'map[idx:{imm}]', 'r[dst] = map_by_idx(imm)'],
+    [
+      'lddw_map_idx_value',
+      'imm',
+      'map[idx:{imm}][0]+{next}',
+      'r[dst] = map_value(map_by_idx(imm)) + next_imm',
+    ],
   ] as const;
-  for (const [value, [name, effect]] of variants.entries()) {
+  for (const [value, [name, next, operand, effect]] of variants.entries()) {
     yield row({
       name,
       opcode: CLASS.LD | MODE.IMM | SIZE[64],
@@ -376,8 +510,11 @@ function* lddwRows(): Generator<OpRow> {
       slots: 2,
       dst: 'reg',
       src: 'select',
-      imm: 'imm',
+      imm: name === 'lddw_func' ? 'jump' : 'imm',
+      next,
       group: 'base64',
+      syntax: `r{dst} = ${operand}`,
+      mnemonic: `lddw %r{dst}, ${operand}`,
       effect,
     });
   }
@@ -391,6 +528,8 @@ function* jumpRows(): Generator<OpRow> {
     off: 'jump',
     group: 'base32',
     effect: 'pc += off + 1',
+    syntax: 'goto pc{jump}',
+    mnemonic: 'ja {jump}',
   });
   yield row({
     name: 'ja32',
@@ -401,9 +540,12 @@ function* jumpRows(): Generator<OpRow> {
     group: 'base32',
     cpu: 4,
     effect: 'pc += imm + 1',
+    syntax: 'gotol pc{jump}',
+    mnemonic: 'ja32 {jump}',
   });
   for (const width of [64, 32] as const) {
     const r = width === 64 ? 'r' : 'w';
+    const suffix = width === 64 ? '' : '32';
     for (const [sub, code, text] of JMP_CONDS) {
       for (const srcReg of [false, true]) {
         yield row({
@@ -419,6 +561,8 @@ function* jumpRows(): Generator<OpRow> {
           group: width === 64 ? 'base64' : 'base32',
           cpu: width === 32 ? 3 : ['jlt', 'jle', 'jslt', 'jsle'].includes(sub) ? 2 : 1,
           effect: `if (${r}[dst] ${text} ${srcReg ? `${r}[src]` : 'imm'}) pc += off + 1`,
+          syntax: `if ${r}{dst} ${text} ${srcReg ? `${r}{src}` : '{imm:x}'} goto pc{jump}`,
+          mnemonic: `${sub}${suffix} %r{dst}, ${srcReg ? '%r{src}' : '{imm}'}, {jump}`,
         });
       }
     }
@@ -431,6 +575,8 @@ function* jumpRows(): Generator<OpRow> {
     group: 'kernel',
     cpu: 4,
     effect: 'if (the loop budget is used up) pc += off + 1',
+    syntax: 'may_goto pc{jump}',
+    mnemonic: 'may_goto {jump}',
   });
   const call = { opcode: CLASS.JMP | 0x80, group: 'base32' } as const;
   const bySrc = (value: number) => ({ src: 'select', select: { field: 'src', value } }) as const;
@@ -441,6 +587,8 @@ function* jumpRows(): Generator<OpRow> {
     ...bySrc(0),
     imm: 'imm',
     effect: 'r0 = helper[imm](r1..r5)',
+    syntax: 'call {name}#{imm}',
+    mnemonic: 'call {imm}',
   });
   yield row({
     ...call,
@@ -449,6 +597,8 @@ function* jumpRows(): Generator<OpRow> {
     ...bySrc(1),
     imm: 'jump',
     effect: 'r0 = subprogram at pc + imm + 1 (r1..r5)',
+    syntax: 'call pc{jump}',
+    mnemonic: 'call local {jump}',
   });
   yield row({
     ...call,
@@ -458,6 +608,8 @@ function* jumpRows(): Generator<OpRow> {
     off: 'any',
     imm: 'imm',
     effect: 'r0 = kfunc with BTF id imm in the BTF object number off (r1..r5)',
+    syntax: 'call {name}#{imm}',
+    mnemonic: 'call kfunc {imm}, {off}',
   });
   yield row({
     name: 'callx',
@@ -466,6 +618,8 @@ function* jumpRows(): Generator<OpRow> {
     dst: 'reg',
     group: 'base32',
     effect: 'r0 = function at r[dst] (r1..r5); no kernel accepts it',
+    syntax: 'callx r{dst}',
+    mnemonic: 'callx %r{dst}',
   });
   yield row({
     name: 'exit',
@@ -473,6 +627,8 @@ function* jumpRows(): Generator<OpRow> {
     kind: 'exit',
     group: 'base32',
     effect: 'return r0',
+    syntax: 'exit',
+    mnemonic: 'exit',
   });
 }
 

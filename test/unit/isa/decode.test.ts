@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { DecodeError } from '../../src/isa/decode.js';
-import { decode } from '../../src/isa/decode.js';
-import { Op } from '../../src/isa/op.gen.js';
-import { ROWS } from '../../src/isa/ops.js';
+import type { DecodeError } from '../../../src/isa/decode.js';
+import { decode } from '../../../src/isa/decode.js';
+import { Op } from '../../../src/isa/op.gen.js';
+import { ROWS } from '../../../src/isa/ops.js';
 
 const bytes = (...hex: string[]): Uint8Array =>
   Uint8Array.from(Buffer.from(hex.join('').replaceAll(' ', ''), 'hex'));
