@@ -15,7 +15,10 @@ for (const folder of ['examples', 'test/programs', 'bench/programs']) {
     if (only.length > 0 && !only.some((word) => path.join(folder, file).includes(word))) continue;
     const object = file.replace(/\.c$/, '.o');
     const flags = ['--target=bpf', '-mcpu=v3', '-O2', '-g', '-Wall', '-Werror', '-fdebug-compilation-dir=.'];
-    const include = ['-idirafter', `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`];
+    const include = [
+      '-idirafter',
+      `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
+    ];
     execFileSync('clang-19', [...flags, ...include, '-c', file, '-o', object], { cwd, stdio: 'inherit' });
     execFileSync('llvm-strip-19', ['-g', object], { cwd, stdio: 'inherit' });
     console.log(path.join(folder, object));

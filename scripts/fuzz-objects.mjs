@@ -1,0 +1,108 @@
+// `fuzz-objects.mjs [--count N] [--seed S] [--case I] [--stage read|load] [--corpus DIR] [--limit MS]`
+// Damages objects and gives them to the reader (read) or to the whole loader, verifier included (load). Every case must
+// give a value or a BpfError, within the time limit. Prints the seed; `--seed S --case I` repeats one case and writes it
+// to a file. A case over the limit is measured again, twice: a busy machine is not a slow reader.
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { caseRandom, mutate } from './fuzz/mutate.mjs';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const load = (file) => import(pathToFileURL(path.join(root, 'dist/src', file)).href);
+const text = { type: 'string' };
+const { values } = parseArgs({
+  options: { count: text, seed: text, case: text, stage: text, corpus: text, limit: text },
+});
+const seed = values.seed === undefined ? Math.floor(Math.random() * 0x7fffffff) : Number(values.seed);
+const only = values.case === undefined ? undefined : Number(values.case);
+const count = Number(values.count ?? 1000);
+const limit = Number(values.limit ?? 100);
+const stage = values.stage ?? 'load';
+
+const { BpfError } = await load('errors.js');
+
+const STAGES = {
+  read: async () => {
+    const { readObject } = await load('elf/read-object.js');
+    return (bytes) => readObject(bytes, { name: 'fuzz.bpf.o' });
+  },
+  load: async () => {
+    const { BpfVm } = await load('index.js');
+    return (bytes) => new BpfVm().load(bytes, { name: 'fuzz.bpf.o' });
+  },
+};
+
+/** Own example and test objects, or every object of a folder. */
+function seeds() {
+  const folders =
+    values.corpus === undefined
+      ? ['examples', 'test/programs'].map((folder) => path.join(root, folder))
+      : [values.corpus];
+  return folders
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith('.o'))
+        .sort()
+        .map((name) => path.join(folder, name)),
+    )
+    .map((file) => ({ name: path.basename(file), bytes: new Uint8Array(readFileSync(file)) }));
+}
+
+/** What happened: a value, the code of a BpfError, or something that must not happen. */
+function attempt(target, bytes) {
+  const started = performance.now();
+  try {
+    target(bytes);
+    return { outcome: 'accepted', time: performance.now() - started };
+  } catch (error) {
+    const time = performance.now() - started;
+    if (error instanceof BpfError) return { outcome: error.code, time };
+    return { outcome: 'BROKEN', time, error };
+  }
+}
+
+function runCase(target, objects, index) {
+  const rng = caseRandom(seed, index);
+  const original = rng.pick(objects);
+  const { bytes, kinds } = mutate(original.bytes, rng);
+  let result = attempt(target, bytes.slice());
+  for (let again = 0; again < 2 && result.time > limit; again++) {
+    const repeated = attempt(target, bytes.slice());
+    if (repeated.time < result.time) result = repeated;
+  }
+  return { ...result, index, bytes, what: `${original.name}: ${kinds.join(', ')}` };
+}
+
+function report(result) {
+  console.log(`case ${result.index} (${result.what}): ${result.outcome} in ${result.time.toFixed(1)} ms`);
+  if (result.error !== undefined)
+    console.log(result.error instanceof Error ? result.error.stack : String(result.error));
+}
+
+const target = await STAGES[stage]();
+const objects = seeds();
+console.log(
+  `seed ${seed}, ${only === undefined ? `${count} cases` : `case ${only}`} of ${objects.length} objects, stage ${stage}`,
+);
+if (only !== undefined) {
+  const result = runCase(target, objects, only);
+  report(result);
+  writeFileSync(`fuzz-${seed}-${only}.o`, result.bytes);
+} else {
+  const outcomes = new Map();
+  let [slowest, bad] = [{ time: 0 }, 0];
+  for (let index = 0; index < count; index++) {
+    const result = runCase(target, objects, index);
+    outcomes.set(result.outcome, (outcomes.get(result.outcome) ?? 0) + 1);
+    if (result.time > slowest.time) slowest = result;
+    if (result.outcome !== 'BROKEN' && result.time <= limit) continue;
+    if (++bad <= 20) report(result);
+  }
+  for (const [outcome, times] of [...outcomes].sort((a, b) => b[1] - a[1]))
+    console.log(`${String(times).padStart(8)} ${outcome}`);
+  console.log(`slowest: case ${slowest.index} (${slowest.what}), ${slowest.time.toFixed(1)} ms`);
+  console.log(`${count - bad} of ${count} cases gave a value or a BpfError within ${limit} ms`);
+  process.exitCode = bad === 0 ? 0 : 1;
+}
