@@ -1,7 +1,8 @@
 /** What a helper can reach while a program runs. */
 import type { BpfMap } from '../maps/map.js';
 import type { BpfMemory } from '../memory/memory.js';
-import type { MsgCtx, Redirect, SkbCtx } from '../progs/ctx/contexts.js';
+import type { SockTable } from '../maps/sock.js';
+import type { MsgCtx, SkbCtx, SockOpsCtx } from '../progs/ctx/contexts.js';
 
 /** Services of the VM, injected by `bpf-vm.ts`. */
 export interface VmServices {
@@ -9,6 +10,8 @@ export interface VmServices {
   /** The map whose handle is at `address`, if it is one. */
   mapByHandle(address: number): BpfMap | undefined;
   mapById(id: number): BpfMap | undefined;
+  /** The sockets of the VM, where it has some. */
+  readonly sockets?: SockTable;
   /** Monotonic and wall-clock time in nanoseconds. */
   ktimeNs(): bigint;
   wallTimeNs(): bigint;
@@ -31,7 +34,7 @@ export class RunState {
   ctx = 0;
   skb: SkbCtx | null = null;
   msg: MsgCtx | null = null;
-  redirect: Redirect | null = null;
+  sockOps: SockOpsCtx | null = null;
   /**
    * Calls a subprogram of the running program, for helpers that call back: `fn` is the low word of its function
    * pointer (see `FUNC_POINTER_BASE`), each argument a u64 as lo, hi. Returns the low word of r0. Set by the engine.

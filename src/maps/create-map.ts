@@ -5,11 +5,15 @@ import { hashFamily } from './hash-map.js';
 import type { BpfMap, MapEnv, MapFamily, MapSpec } from './map.js';
 import { MapFlag } from './map.js';
 import { MapType, mapTypeName } from './map-types.js';
+import { sockHashFamily } from './sock-hash.js';
+import { sockMapFamily } from './sock-map.js';
 
 /** Families by type. */
 const FAMILIES: ReadonlyMap<MapType, MapFamily> = new Map<MapType, MapFamily>([
   [MapType.Array, arrayFamily],
   [MapType.Hash, hashFamily],
+  [MapType.Sockmap, sockMapFamily],
+  [MapType.Sockhash, sockHashFamily],
 ]);
 
 const NAME_MAX = 15;

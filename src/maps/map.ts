@@ -4,6 +4,7 @@ import type { BpfMemory, Region } from '../memory/memory.js';
 import { RegionKind } from '../memory/memory.js';
 import type { MapType } from './map-types.js';
 import { mapTypeName } from './map-types.js';
+import type { SockTable } from './sock.js';
 
 /** Update flags (UAPI): create or replace, create only, replace only. */
 export const BPF_ANY = 0;
@@ -68,6 +69,8 @@ export interface MapEnv {
   now(): bigint;
   /** 32 random bits. */
   random(): number;
+  /** The sockets of the VM, for the maps that hold some. */
+  readonly sockets?: SockTable;
   /** Runs `fn` when no program runs any more: at once where none does. Frees memory that a program may hold. */
   whenIdle(fn: () => void): void;
 }

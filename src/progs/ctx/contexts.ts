@@ -3,10 +3,14 @@
  * structure itself (`__sk_buff`, `sk_msg_md`, ...) lies in the VM's memory and is kept in step by these objects.
  */
 
+import type { Sock } from '../../maps/sock.js';
+
 /** Behind `__sk_buff`. Offsets are from the start of the data that the program type sees. */
 export interface SkbCtx {
   /** Total bytes, linear and not. */
   readonly len: number;
+  /** Where bpf_sk_redirect_* sends it; null until one was called with success. */
+  redirect: Redirect | null;
   /** Copies `size` bytes at `offset` to VM memory at `to`. 0, or -EFAULT where they are not all there. */
   loadBytes(offset: number, to: number, size: number): number;
   /** Overwrites `size` bytes at `offset` from VM memory. 0, or -EFAULT. */
@@ -22,6 +26,8 @@ export interface SkbCtx {
 export interface MsgCtx {
   /** Total bytes of the message. */
   readonly size: number;
+  /** Where bpf_msg_redirect_* sends it; it outlives the run, as the kernel's does. */
+  redirect: Redirect | null;
   applyBytes: number;
   corkBytes: number;
   /** 0 or -EINVAL; moves data and data_end. */
@@ -30,10 +36,16 @@ export interface MsgCtx {
   popData(start: number, size: number, flags: number): number;
 }
 
-/** The note that a redirect helper leaves; `net` acts on it after the program has returned. */
+/** The note that a redirect helper leaves on a buffer or message; `net` acts on it after the program has returned. */
 export interface Redirect {
-  /** The socket that was found; its type is net's. */
-  readonly sock: unknown;
+  readonly sock: Sock;
   /** BPF_F_INGRESS was given. */
   readonly ingress: boolean;
+}
+
+/** Behind `bpf_sock_ops`. */
+export interface SockOpsCtx {
+  /** BPF_SOCK_OPS_*. */
+  readonly op: number;
+  readonly sock: Sock;
 }
