@@ -1,10 +1,13 @@
 /** Helper prototypes as plain records: what the verifier checks, what the engines pass, what the docs list. */
+import { Errno } from '../errors.js';
 import type { ProgType } from '../progs/prog-types.js';
 import type { RunState } from './run-state.js';
 
 /** What an argument must be (the kernel's `enum bpf_arg_type`, base part). */
 export type ArgBase =
   | 'anything'
+  /** Passed as it is and not checked: the variable part of bpf_trace_printk. */
+  | 'unchecked'
   | 'const_map_ptr'
   | 'map_key'
   | 'map_value'
@@ -76,6 +79,8 @@ export interface RetSpec {
   readonly nullable?: boolean;
   readonly btf?: string;
   readonly rdonly?: boolean;
+  /** The memory is a record reserved in a ring buffer. */
+  readonly ringbuf?: boolean;
 }
 
 /** Arguments arrive flattened by their `abi`; pointers were checked. Returns the low word. */
@@ -88,7 +93,7 @@ export interface Helper {
   readonly name: string;
   readonly ret: RetSpec;
   readonly args: readonly ArgSpec[];
-  /** Program types that may call it; `all` for the base set. */
+  /** Program types that may call it with this prototype. */
   readonly progTypes: readonly ProgType[] | 'all';
   readonly gplOnly?: boolean;
   /** May move the packet: pointers into it are void afterwards. */
@@ -96,12 +101,56 @@ export interface Helper {
   /** r0 is a reference that must be released. */
   readonly acquires?: boolean;
   readonly maySleep?: boolean;
+  /** Pointers into the packet may be passed for its memory arguments. */
+  readonly pktAccess?: boolean;
+  /** Clobbers r0 only where the compiler asked for it (`bpf_fastcall`). */
+  readonly fastcall?: boolean;
   /** Calls back into the program (bpf_loop and its kin). */
   readonly callsBack?: boolean;
   /** `full`, or `errno` where it has no meaning in userspace and always returns the errno of an unsupported one. */
   readonly state: 'full' | 'errno';
   readonly fn: HelperFn;
 }
+
+/** What a record may say beyond its prototype. */
+export type HelperEffects = Partial<
+  Pick<
+    Helper,
+    'gplOnly' | 'pktAccess' | 'fastcall' | 'maySleep' | 'invalidatesPacket' | 'acquires' | 'callsBack'
+  >
+>;
+
+/** A record of the helper table. */
+export function helper(
+  id: number,
+  name: string,
+  ret: RetSpec,
+  args: readonly ArgSpec[],
+  progTypes: readonly ProgType[] | 'all',
+  fn: HelperFn,
+  effects: HelperEffects = {},
+): Helper {
+  return { id, name, ret, args, progTypes, ...effects, state: 'full', fn };
+}
+
+/** A helper that has no meaning in userspace: its prototype is checked, its call gives EOPNOTSUPP or NULL. */
+export function absent(
+  id: number,
+  name: string,
+  ret: RetSpec,
+  args: readonly ArgSpec[],
+  progTypes: readonly ProgType[] | 'all',
+  effects: HelperEffects = {},
+): Helper {
+  const fn = ret.abi === 'ptr' ? nullPointer : notSupported;
+  return { id, name, ret, args, progTypes, ...effects, state: 'errno', fn };
+}
+
+const notSupported: HelperFn = (run) => {
+  run.retHi = -1;
+  return -Errno.EOPNOTSUPP;
+};
+const nullPointer: HelperFn = () => 0;
 
 const arg =
   (base: ArgBase, abi: ArgAbi = 'u32') =>
@@ -115,14 +164,25 @@ export const ARG = {
   mapValue: arg('map_value')({ rdonly: true }),
   u32: arg('anything')(),
   u64: arg('anything', 'u64')(),
+  unchecked: arg('unchecked', 'u64')(),
   size: arg('const_size')(),
   sizeOrZero: arg('const_size_or_zero')(),
   memRead: arg('mem')({ rdonly: true }),
   memReadOrNull: arg('mem')({ rdonly: true, nullable: true }),
+  /** Read and, for some helpers, written: initialised. */
+  mem: arg('mem')(),
   memWrite: arg('mem')({ write: true }),
   memUninit: arg('mem')({ uninit: true, write: true }),
   func: arg('func')(),
   stackOrNull: arg('stack')({ nullable: true }),
+  u64Out: arg('mem')({ uninit: true, write: true, size: 8, aligned: true }),
+  sockCommon: arg('btf_id_sock_common')(),
+  /** Not a pointer with BTF: only what the socket lookups and contexts give. */
+  sockCommonPlain: arg('sock_common')(),
+  timer: arg('timer')(),
+  spinLock: arg('spin_lock')(),
+  constStr: arg('const_str')(),
+  dynptrRead: arg('dynptr')({ rdonly: true, dynptr: 'any' }),
   make: arg,
 } as const;
 
@@ -132,7 +192,17 @@ export const RET = {
   u64: { base: 'integer', abi: 'u64' },
   void: { base: 'void', abi: 'void' },
   mapValueOrNull: { base: 'map_value', abi: 'ptr', nullable: true },
+  mapValue: { base: 'map_value', abi: 'ptr' },
+  ringbufMemOrNull: { base: 'mem', abi: 'ptr', nullable: true, ringbuf: true },
+  dynptrMemOrNull: { base: 'dynptr_mem', abi: 'ptr', nullable: true },
+  percpuOrNull: { base: 'mem_or_btf_id', abi: 'ptr', nullable: true, rdonly: true },
+  percpu: { base: 'mem_or_btf_id', abi: 'ptr', rdonly: true },
   sockOrNull: { base: 'socket', abi: 'ptr', nullable: true },
   sockCommonOrNull: { base: 'sock_common', abi: 'ptr', nullable: true },
   tcpSockOrNull: { base: 'tcp_sock', abi: 'ptr', nullable: true },
 } as const satisfies Record<string, RetSpec>;
+
+/** Returns a pointer to a kernel structure; null where the type is that of an argument (kptr_xchg). */
+export function btfRet(struct: string | null, nullable: boolean): RetSpec {
+  return { base: 'btf_id', abi: 'ptr', nullable, ...(struct === null ? {} : { btf: struct }) };
+}

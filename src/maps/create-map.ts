@@ -7,6 +7,7 @@ import { MapFlag } from './map.js';
 import { MapType, mapTypeName } from './map-types.js';
 import { sockHashFamily } from './sock-hash.js';
 import { sockMapFamily } from './sock-map.js';
+import { progArrayFamily } from './prog-array-map.js';
 
 /** Families by type. */
 const FAMILIES: ReadonlyMap<MapType, MapFamily> = new Map<MapType, MapFamily>([
@@ -14,6 +15,7 @@ const FAMILIES: ReadonlyMap<MapType, MapFamily> = new Map<MapType, MapFamily>([
   [MapType.Hash, hashFamily],
   [MapType.Sockmap, sockMapFamily],
   [MapType.Sockhash, sockHashFamily],
+  [MapType.ProgArray, progArrayFamily],
 ]);
 
 const NAME_MAX = 15;
