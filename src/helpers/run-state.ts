@@ -42,6 +42,10 @@ export class RunState {
   callback: (fn: number, args: readonly number[]) => number = () => 0;
   /** Set by bpf_tail_call on success; the engine continues with it. Its type is the engine's. */
   tailCall: unknown = null;
+  /** Tail calls of this run so far; bpf_tail_call counts and limits them, a new run starts at 0. */
+  tailCalls = 0;
+  /** Instructions executed in this run, where the engine counts them. */
+  insns = 0;
 
   constructor(vm: VmServices) {
     this.vm = vm;

@@ -20,6 +20,8 @@ export interface ProgramImage {
   readonly maps: ReadonlyMap<number, BpfMap>;
   /** Helpers that the program may call, by id. */
   readonly helpers: ReadonlyMap<number, Helper>;
+  /** Kernel functions that the program may call, by the imm of `call_kfunc`. */
+  readonly kfuncs?: ReadonlyMap<number, Helper>;
   /** Per slot: 1 where the verifier proved the memory access; absent for unverified programs. */
   readonly proved?: Uint8Array;
   /** `file.c:12: text` of a slot, where the object has line information. */
@@ -39,7 +41,21 @@ export interface EngineOptions {
    * wasm; when it is used up the run faults with `out-of-fuel`. 0: unlimited.
    */
   readonly fuel: number;
+  /** Called before each instruction, by the interpreter only. */
+  readonly step?: StepHook;
 }
+
+/** A stopped program, valid during the call of the hook. */
+export interface StepView {
+  /** Slot of the instruction that comes next. */
+  readonly pc: number;
+  /** Number of the frame: 0 is the program's entry. */
+  readonly depth: number;
+  /** r0..r10, 64 bits unsigned. */
+  register(index: number): bigint;
+}
+
+export type StepHook = (view: StepView) => void;
 
 /** One program compiled by one engine. Not reentrant but through `RunState.callback`. */
 export interface Executable {
@@ -52,6 +68,11 @@ export interface Executable {
   readonly resultHi: number;
   /** Instructions executed by the last run, where the engine counts them (the interpreter does). */
   readonly insnsExecuted?: number;
+  /**
+   * Runs as the target of a tail call: like `run`, but in the run that is under way, whose count of tail calls goes on.
+   * bpf_tail_call notes the executable in `RunState.tailCall`; the calling engine enters it.
+   */
+  enter(ctx: number): number;
 }
 
 /**
