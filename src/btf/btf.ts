@@ -18,21 +18,41 @@ export class Btf {
   /** All types, those of the base included, indexed by id. */
   readonly types: readonly BtfType[];
   readonly strings: StringTable;
+  /** The section as it was read. */
+  readonly bytes: Uint8Array;
   private readonly base: Btf | undefined;
   private names: ReadonlyMap<string, readonly number[]> | undefined;
 
+  private constructor(
+    types: readonly BtfType[],
+    bytes: Uint8Array,
+    strings: StringTable,
+    base: Btf | undefined,
+  ) {
+    this.types = types;
+    this.bytes = bytes;
+    this.strings = strings;
+    this.base = base;
+  }
+
   /**
    * @param bytes a .BTF section, or the contents of /sys/kernel/btf/vmlinux.
+   * @param what what messages start with.
    * @param base of split BTF: the types that ids below its count refer to.
    * @throws BtfError
    */
-  constructor(bytes: Uint8Array, what = '.BTF', base?: Btf) {
+  static parse(bytes: Uint8Array, what = '.BTF', base?: Btf): Btf {
     const parsed = parseBtf(bytes, what, base?.asBase());
     const types = base === undefined ? [VOID] : base.types.slice();
     for (const type of parsed.types) types.push(type);
-    this.types = types;
-    this.strings = parsed.strings;
-    this.base = base;
+    return new Btf(types, bytes, parsed.strings, base);
+  }
+
+  /** The same table with some types replaced, by id. */
+  withTypes(replaced: ReadonlyMap<number, BtfType>): Btf {
+    const types = this.types.slice();
+    for (const [id, type] of replaced) types[id] = type;
+    return new Btf(types, this.bytes, this.strings, this.base);
   }
 
   private asBase(): BtfBase {

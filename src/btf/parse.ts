@@ -67,7 +67,10 @@ function readHeader(bytes: Uint8Array, what: string): Ranges {
 /** Parses a section. @throws BtfError */
 export function parseBtf(bytes: Uint8Array, what: string, base?: BtfBase): ParsedBtf {
   const ranges = readHeader(bytes, what);
-  const strings = new StringTable(ranges.strings, what);
+  const strings = new StringTable(
+    ranges.strings,
+    (message) => new BtfError('ERR_BPF_BTF_STRING', `${what}: ${message}`),
+  );
   const types = new TypeReader(ranges.types, strings, what, base).all();
   return { types, strings };
 }
@@ -252,9 +255,10 @@ class TypeReader {
       : { name, type, bitOffset: offset, bitSize: 0 };
   }
 
+  /** 0 is a forward declaration. */
   private enumSize(): number {
     const size = this.u32();
-    if (![1, 2, 4, 8].includes(size)) fail('ENUM', `${this.where()}: enumeration of ${size} bytes`);
+    if (![0, 1, 2, 4, 8].includes(size)) fail('ENUM', `${this.where()}: enumeration of ${size} bytes`);
     return size;
   }
 

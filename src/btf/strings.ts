@@ -1,5 +1,5 @@
 /** NUL-terminated strings of a section, by offset. */
-import { BtfError } from '../errors.js';
+import type { BpfError } from '../errors.js';
 
 /** Longer than any name a compiler makes; keeps crafted overlapping strings from costing their product. */
 const MAX_STRING = 4096;
@@ -12,26 +12,24 @@ export class StringTable {
   readonly size: number;
   private readonly bytes: Uint8Array;
   private readonly text: string;
-  private readonly what: string;
+  private readonly error: (message: string) => BpfError;
 
-  constructor(bytes: Uint8Array, what: string) {
+  /** @param error makes what `at` throws. */
+  constructor(bytes: Uint8Array, error: (message: string) => BpfError) {
     this.bytes = bytes;
     this.size = bytes.length;
-    this.what = what;
+    this.error = error;
     this.text = new TextDecoder('latin1').decode(bytes);
   }
 
   /**
    * The string at byte `offset`.
-   * @throws BtfError `ERR_BPF_BTF_STRING` where it is outside, not terminated, or longer than 4096 bytes.
+   * @throws BpfError where it is outside, not terminated, or longer than 4096 bytes.
    */
   at(offset: number): string {
     const { bytes } = this;
     if (offset >= bytes.length) {
-      throw new BtfError(
-        'ERR_BPF_BTF_STRING',
-        `${this.what}: string offset ${offset} is outside the ${bytes.length} bytes of strings`,
-      );
+      throw this.error(`string offset ${offset} is outside the ${bytes.length} bytes of strings`);
     }
     const limit = Math.min(bytes.length, offset + MAX_STRING);
     let end = offset;
@@ -43,7 +41,7 @@ export class StringTable {
     }
     if (end === limit) {
       const fact = limit === bytes.length ? 'is not terminated' : `is longer than ${MAX_STRING} bytes`;
-      throw new BtfError('ERR_BPF_BTF_STRING', `${this.what}: string at ${offset} ${fact}`);
+      throw this.error(`string at ${offset} ${fact}`);
     }
     return ascii ? this.text.slice(offset, end) : new TextDecoder().decode(bytes.subarray(offset, end));
   }

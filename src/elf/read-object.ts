@@ -1,0 +1,109 @@
+/** Object bytes to `ObjectSpec`: the order of the steps, and of what they find, is libbpf's. */
+import { Btf } from '../btf/btf.js';
+import { BtfExt } from '../btf/ext.js';
+import { MapType } from '../maps/map-types.js';
+import type { ObjectFile } from './context.js';
+import { ARENA_SECTION, MAPS_SECTION, elfError } from './context.js';
+import type { DataMap } from './data-sections.js';
+import { kconfigMap, readDataMaps, readGlobals } from './data-sections.js';
+import { fixDatasecs } from './datasec.js';
+import { collectExterns } from './externs.js';
+import type { MapFinder } from './functions.js';
+import { collectFunctions, collectRelocs, isCode } from './functions.js';
+import { fillInitialSlots } from './initial-slots.js';
+import { readLegacyMaps } from './legacy-maps.js';
+import { linkPrograms } from './linker.js';
+import type { DeclaredMap } from './maps-section.js';
+import { readDeclaredMaps } from './maps-section.js';
+import type { ObjectSpec } from './object-spec.js';
+import type { ElfFile, ElfSection } from './reader.js';
+import { SectionType, readElf } from './reader.js';
+import { readStructOps } from './struct-ops.js';
+import { readSymbols } from './symbols.js';
+
+/**
+ * Reads an object as clang makes it. Views into `bytes` are kept: do not change them afterwards.
+ * @param name what messages start with, and what the names of data maps derive from: the file's name.
+ * @throws ElfError, BtfError, RelocationError; nothing else, whatever the bytes are.
+ */
+export function readObject(bytes: Uint8Array, name: string): ObjectSpec {
+  const file = openFile(readElf(bytes, name));
+  const externs = collectExterns(file.elf, file.symbols, file.btf);
+  const declared = [...readLegacyMaps(file), ...readDeclaredMaps(file)];
+  const taken = new Set(declared.map((map) => map.spec.name));
+  const data = readDataMaps(file, taken);
+  const kconfig = kconfigMap(file, externs.kconfigSize, taken);
+  const functions = collectFunctions(file);
+  collectRelocs(file, functions, finder(declared, data), externs);
+  const structOps = readStructOps(file, functions);
+  return {
+    name,
+    license: license(file.elf),
+    kernelVersion: kernelVersion(file.elf),
+    programs: linkPrograms(file, functions),
+    maps: [
+      ...fillInitialSlots(file, functions, declared),
+      ...data.map((map) => map.spec),
+      ...(kconfig === undefined ? [] : [kconfig.spec]),
+      ...structOps.maps,
+    ],
+    globals: readGlobals(file, data),
+    externs: externs.list,
+    structOps: structOps.specs,
+    ...(file.btf === undefined ? {} : { btf: file.btf }),
+  };
+}
+
+function openFile(elf: ElfFile): ObjectFile {
+  const symbols = readSymbols(elf);
+  const named = (name: string, ok: (section: ElfSection) => boolean): number =>
+    elf.sections.find((section) => section.name === name && ok(section))?.index ?? 0;
+  const bits = (section: ElfSection): boolean => section.type === SectionType.PROGBITS;
+  const btfSection = elf.sections[named('.BTF', bits)];
+  const extSection = elf.sections[named('.BTF.ext', bits)];
+  const parsed = btfSection.index === 0 ? undefined : Btf.parse(btfSection.data, `${elf.name}: .BTF`);
+  const btf = parsed === undefined ? undefined : fixDatasecs(elf, symbols, parsed);
+  const ext =
+    btf === undefined || extSection.index === 0
+      ? undefined
+      : new BtfExt(extSection.data, btf, `${elf.name}: .BTF.ext`);
+  return {
+    elf,
+    symbols,
+    btf,
+    ext,
+    text: named('.text', isCode),
+    mapsSection: named(MAPS_SECTION, (section) => section.size > 0),
+    legacyMaps: named('maps', bits),
+    arena: named(ARENA_SECTION, bits),
+  };
+}
+
+function finder(declared: readonly DeclaredMap[], data: readonly DataMap[]): MapFinder {
+  const places = new Map(declared.map((map) => [`${map.section}:${map.offset}`, map.spec.name]));
+  const sections = new Map(data.map((map) => [map.section, map.spec.name]));
+  return {
+    declared: (section, offset) => places.get(`${section}:${offset}`),
+    data: (section) => sections.get(section),
+    arena: declared.find((map) => map.spec.type === MapType.Arena)?.spec.name,
+  };
+}
+
+const MAX_LICENSE = 63;
+
+function license(elf: ElfFile): string {
+  const section = elf.sections.find((candidate) => candidate.name === 'license');
+  if (section === undefined) return '';
+  const end = section.data.indexOf(0);
+  const bytes = section.data.subarray(0, Math.min(end < 0 ? section.data.length : end, MAX_LICENSE));
+  return new TextDecoder().decode(bytes);
+}
+
+function kernelVersion(elf: ElfFile): number {
+  const section = elf.sections.find((candidate) => candidate.name === 'version');
+  if (section === undefined) return 0;
+  if (section.data.length !== 4) {
+    throw elfError(elf, 'SECTION', `section version: ${section.data.length} bytes, not 4`);
+  }
+  return new DataView(section.data.buffer, section.data.byteOffset).getUint32(0, true);
+}
