@@ -47,7 +47,8 @@ function readNumber(sign: string | undefined, digits: string): Operand {
 /** Text without comments, labels, slot number and opcode byte, to key and operands. */
 export function tokenise(text: string): TokenisedLine {
   const operands: Operand[] = [];
-  const spelled = text.replace(/([([])(%?r\d+)([)\]])/g, '$1$2+0$3');
+  // No offset is offset 0; the kernel prints `skb[r1 + -4]`.
+  const spelled = text.replace(/([([])(%?r\d+)([)\]])/g, '$1$2+0$3').replace(/\+\s+-(?=\d)/, '-');
   const key = spelled.replace(
     TOKEN,
     (_all, file: string | undefined, register: string, sign: string | undefined, digits: string) => {

@@ -44,7 +44,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   'imm:hi': (program, pc) => String(program.imm[pc] >>> 16),
   'imm:lo': (program, pc) => String(program.imm[pc] & 0xffff),
   imm64: (program, pc) => hex64(program.imm[pc], program.immHi[pc]),
-  next: (program, pc) => String(program.immHi[pc]),
+  next: (program, pc) => String(program.immHi[pc] >>> 0),
   off: (program, pc) => signed(program.off[pc]),
   jump: (program, pc, row) => signed(row.off === 'jump' ? program.off[pc] : program.imm[pc]),
   name: functionName,

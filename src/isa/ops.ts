@@ -80,7 +80,7 @@ export interface OpRow {
   readonly effect: string;
   /**
    * As the kernel's verifier log prints it. Placeholders: `{dst}` `{src}` register numbers, `{imm}` signed, `{imm:x}`
-   * hexadecimal, `{imm:hi}` `{imm:lo}` its halves, `{imm64}`, `{next}` the second slot's imm, `{off}` with its sign,
+   * hexadecimal, `{imm:hi}` `{imm:lo}` its halves, `{imm64}`, `{next}` the second slot's imm, unsigned, `{off}` with its sign,
    * `{jump}` a distance with its sign, `{name}` of a function called.
    */
   readonly syntax: string;
