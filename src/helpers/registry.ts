@@ -16,6 +16,8 @@ import { RINGBUF_HELPERS } from './ringbuf.js';
 import { SKB_HELPERS } from './skb.js';
 import { SKB_META_HELPERS } from './skb-meta.js';
 import { SOCK_OPS_HELPERS } from './sock-ops.js';
+import { SK_MSG_HELPERS } from './sk-msg.js';
+import { SOCKMAP_HELPERS } from './sockmap.js';
 import { SOCKET_HELPERS } from './socket.js';
 import { STORAGE_HELPERS } from './storage.js';
 import { STRING_HELPERS } from './string.js';
@@ -42,6 +44,8 @@ export const HELPERS: readonly Helper[] = [
   ...REDIRECT_HELPERS,
   ...XDP_HELPERS,
   ...SOCKET_HELPERS,
+  ...SOCKMAP_HELPERS,
+  ...SK_MSG_HELPERS,
   ...STORAGE_HELPERS,
   ...SOCK_OPS_HELPERS,
   ...SYNCOOKIE_HELPERS,

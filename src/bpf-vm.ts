@@ -1,0 +1,213 @@
+/** BpfVm: one userspace kernel. The composition root: memory, maps, programs, sockets, clock and CPUs meet here. */
+import { UsageError } from './errors.js';
+import type { ObjectSpec } from './elf/object-spec.js';
+import { readObject } from './elf/read-object.js';
+import type { Helper } from './helpers/proto.js';
+import { helperById } from './helpers/registry.js';
+import { RunState } from './helpers/run-state.js';
+import type { VmServices } from './helpers/run-state.js';
+import { createMap } from './maps/create-map.js';
+import type { BpfMap, MapEnv, MapSpec } from './maps/map.js';
+import { MAP_TYPES } from './maps/map-types.js';
+import type { MapType } from './maps/map-types.js';
+import { BpfMemory } from './memory/memory.js';
+import type { LoadOptions, ObjectHost } from './object.js';
+import { BpfObject } from './object.js';
+import type { ProgramHost, ProgramOptions } from './program.js';
+import type { ProgType } from './progs/prog-types.js';
+import { BpfProgram } from './program.js';
+import type { Engine, EngineOptions } from './vm/engine.js';
+import { interpreter } from './vm/interpreter.js';
+
+export interface BpfVmOptions {
+  /** Possible CPUs, for per-CPU maps. Default 1. */
+  readonly cpus?: number;
+  /** Limit of the VM's memory in bytes. Default 1 GiB. */
+  readonly maxMemory?: number;
+  readonly engine?: EngineName;
+  /**
+   * Upper bound of instructions (interpreter) or loop iterations (wasm) of one run of an unverified program;
+   * 0: unlimited. Default 100 million.
+   */
+  readonly fuel?: number;
+  /** Receives each line of bpf_trace_printk and its kin; default: dropped. */
+  readonly onPrintk?: (line: string) => void;
+  /** Seed of bpf_get_prandom_u32, for replays; default: random. */
+  readonly seed?: number;
+  /** Measure the run time of programs. */
+  readonly measureRuns?: boolean;
+  /** Monotonic clock in nanoseconds; default: the platform's. */
+  readonly clock?: () => bigint;
+}
+
+export type EngineName = 'auto' | 'interpreter' | 'wasm';
+
+/** A map for `createMap`: type by name or number, the rest as in `MapSpec` with the usual defaults. */
+export interface CreateMapOptions {
+  readonly type: MapType | string;
+  readonly name?: string;
+  /** Bytes; default 4. */
+  readonly keySize?: number;
+  /** Bytes; default 4. */
+  readonly valueSize?: number;
+  readonly maxEntries: number;
+  readonly flags?: number;
+}
+
+const DEFAULT_FUEL = 100_000_000;
+
+/** xorshift32: small, and replayable from its seed. */
+function randomSource(seed: number): () => number {
+  let state = seed >>> 0 || 0x9e3779b9;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
+const platformClock = (): bigint => BigInt(Math.round(performance.now() * 1e6));
+
+/** One userspace kernel. Nothing is shared between two; several objects can be loaded into one. */
+export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
+  readonly memory: BpfMemory;
+  readonly cpus: number;
+  readonly run: RunState;
+  readonly engineOptions: EngineOptions;
+  readonly measureRuns: boolean;
+  readonly engine: Engine;
+  private readonly mapsById = new Map<number, BpfMap>();
+  private readonly mapsByHandle = new Map<number, BpfMap>();
+  private readonly programsById = new Map<number, BpfProgram>();
+  private readonly onPrintk: (line: string) => void;
+  private readonly clock: () => bigint;
+  private depth = 0;
+  private idle: (() => void)[] = [];
+  private lastMapId = 0;
+  private lastProgramId = 0;
+  readonly random: () => number;
+
+  constructor(options: BpfVmOptions = {}) {
+    this.memory = new BpfMemory(options.maxMemory === undefined ? {} : { maxBytes: options.maxMemory });
+    this.cpus = options.cpus ?? 1;
+    this.onPrintk = options.onPrintk ?? (() => undefined);
+    this.clock = options.clock ?? platformClock;
+    this.random = randomSource(options.seed ?? Math.floor(Math.random() * 0xffff_ffff));
+    this.measureRuns = options.measureRuns ?? false;
+    this.engineOptions = { checks: 'exact', fuel: options.fuel ?? DEFAULT_FUEL };
+    this.engine = interpreter;
+    this.run = new RunState(this);
+  }
+
+  /**
+   * Loads an object: creates its maps, relocates, checks and prepares its programs.
+   * @param bytes the ELF file, or what `readObject` made of one.
+   * @throws ElfError, BtfError, RelocationError, VerifierError, MapError, UsageError
+   */
+  load(bytes: Uint8Array | ObjectSpec, options: LoadOptions & { readonly name?: string } = {}): BpfObject {
+    const spec = bytes instanceof Uint8Array ? readObject(bytes, options.name ?? 'object') : bytes;
+    return BpfObject.load(spec, this, options);
+  }
+
+  /** BPF_MAP_CREATE. @throws MapError with the kernel's errno, UsageError on an unknown type name. */
+  createMap(spec: MapSpec | CreateMapOptions): BpfMap {
+    const map = createMap(completeSpec(spec), this.lastMapId + 1, this);
+    this.lastMapId = map.id;
+    this.mapsById.set(map.id, map);
+    this.mapsByHandle.set(map.handle.base, map);
+    return map;
+  }
+
+  createProgram(options: Omit<ProgramOptions, 'id'>): BpfProgram {
+    const program = new BpfProgram(this, { ...options, id: ++this.lastProgramId });
+    this.programsById.set(program.id, program);
+    return program;
+  }
+
+  get maps(): Iterable<BpfMap> {
+    return this.mapsById.values();
+  }
+
+  get programs(): Iterable<BpfProgram> {
+    return this.programsById.values();
+  }
+
+  mapByHandle(address: number): BpfMap | undefined {
+    return this.mapsByHandle.get(address);
+  }
+
+  mapById(id: number): BpfMap | undefined {
+    return this.mapsById.get(id);
+  }
+
+  programById(id: number): BpfProgram | undefined {
+    return this.programsById.get(id);
+  }
+
+  /** The helper as the program type sees it; that of another type where this one may not call it. */
+  helper(id: number, progType: ProgType): Helper | undefined {
+    return helperById(id, progType) ?? helperById(id);
+  }
+
+  ktimeNs(): bigint {
+    return this.clock();
+  }
+
+  now(): bigint {
+    return this.clock();
+  }
+
+  wallTimeNs(): bigint {
+    return BigInt(Date.now()) * 1_000_000n;
+  }
+
+  currentCpu(): number {
+    return 0;
+  }
+
+  printk(text: string): void {
+    this.onPrintk(text);
+  }
+
+  enterRun(): void {
+    this.depth++;
+  }
+
+  leaveRun(): void {
+    if (--this.depth === 0 && this.idle.length > 0) {
+      const waiting = this.idle;
+      this.idle = [];
+      for (const fn of waiting) fn();
+    }
+  }
+
+  whenIdle(fn: () => void): void {
+    if (this.depth === 0) fn();
+    else this.idle.push(fn);
+  }
+}
+
+/** Names as libbpf and bpftool spell them; `sockmap`, `BPF_MAP_TYPE_SOCKMAP`. */
+function completeSpec(spec: MapSpec | CreateMapOptions): MapSpec {
+  const { type } = spec;
+  return {
+    ...spec,
+    name: spec.name ?? '',
+    type: typeof type === 'string' ? mapTypeByName(type) : type,
+    keySize: spec.keySize ?? 4,
+    valueSize: spec.valueSize ?? 4,
+    flags: spec.flags ?? 0,
+  };
+}
+
+function mapTypeByName(name: string): MapType {
+  const wanted = name.toLowerCase().replace(/^bpf_map_type_/, '');
+  const row = MAP_TYPES.find((candidate) => candidate.name === wanted);
+  if (row !== undefined) return row.type;
+  throw new UsageError('ERR_BPF_USAGE_MAP_TYPE', `no map type "${name}"`, {
+    hint: `types: ${MAP_TYPES.slice(1)
+      .map((candidate) => candidate.name)
+      .join(', ')}`,
+  });
+}

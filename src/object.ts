@@ -1,0 +1,239 @@
+/** BpfObject: from what an object file says to maps and programs that run. */
+import { RelocationError, UsageError } from './errors.js';
+import type { ExternSpec, ObjectSpec, ProgramSpec, Relocation } from './elf/object-spec.js';
+import type { Helper } from './helpers/proto.js';
+import { INSN_SIZE } from './isa/insn.js';
+import type { BpfMap, MapSpec } from './maps/map.js';
+import type { AttachType, ProgType } from './progs/prog-types.js';
+import { ProgType as Type } from './progs/prog-types.js';
+import type { BpfProgram, ProgramOptions } from './program.js';
+import { decodeAndCheck } from './verifier/structure.js';
+
+/** Program and attach type for a program whose section says nothing. */
+export interface ProgramKind {
+  readonly progType: ProgType;
+  readonly attachType?: AttachType;
+}
+
+export interface LoadOptions {
+  /** Load only these programs, those with `SEC("?...")` included. Default: all that autoload. */
+  readonly programs?: readonly string[];
+  /** Types of programs by name, or by section name, where the section does not say. */
+  readonly types?: Readonly<Record<string, ProgramKind>>;
+  /** Maps to use instead of the object's of the same name. */
+  readonly maps?: Readonly<Record<string, BpfMap>>;
+}
+
+/** What an object needs of its VM. */
+export interface ObjectHost {
+  createMap(spec: MapSpec): BpfMap;
+  createProgram(options: Omit<ProgramOptions, 'id'>): BpfProgram;
+  helper(id: number, progType: ProgType): Helper | undefined;
+}
+
+/** A loaded object: its maps and programs by name. */
+export class BpfObject {
+  readonly spec: ObjectSpec;
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  readonly programs: ReadonlyMap<string, BpfProgram>;
+
+  private constructor(
+    spec: ObjectSpec,
+    maps: ReadonlyMap<string, BpfMap>,
+    programs: ReadonlyMap<string, BpfProgram>,
+  ) {
+    this.spec = spec;
+    this.maps = maps;
+    this.programs = programs;
+  }
+
+  /** @throws RelocationError, MapError, VerifierError, UsageError; nothing of the object is left in the VM then. */
+  static load(spec: ObjectSpec, host: ObjectHost, options: LoadOptions = {}): BpfObject {
+    const chosen = choosePrograms(spec, options);
+    const maps = createMaps(spec, host, options);
+    const programs = new Map<string, BpfProgram>();
+    for (const program of chosen) {
+      programs.set(program.name, loadProgram(program, spec, maps, host, options));
+    }
+    return new BpfObject(spec, maps, programs);
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  /** @throws UsageError `ERR_BPF_USAGE_NO_MAP`. */
+  map(name: string): BpfMap {
+    const map = this.maps.get(name);
+    if (map !== undefined) return map;
+    throw new UsageError('ERR_BPF_USAGE_NO_MAP', `${this.name}: no map "${name}"`, {
+      hint: listed('maps', this.maps.keys()),
+    });
+  }
+
+  /** @throws UsageError `ERR_BPF_USAGE_NO_PROGRAM`. */
+  program(name: string): BpfProgram {
+    const program = this.programs.get(name);
+    if (program !== undefined) return program;
+    throw noProgram(this.spec, name);
+  }
+}
+
+function listed(what: string, names: Iterable<string>): string {
+  const list = [...names];
+  return list.length === 0 ? `it has no ${what}` : `${what}: ${list.join(', ')}`;
+}
+
+function noProgram(spec: ObjectSpec, name: string): UsageError {
+  return new UsageError('ERR_BPF_USAGE_NO_PROGRAM', `${spec.name}: no program "${name}"`, {
+    hint: listed(
+      'programs',
+      spec.programs.map((program) => program.name),
+    ),
+  });
+}
+
+function choosePrograms(spec: ObjectSpec, options: LoadOptions): readonly ProgramSpec[] {
+  const { programs } = options;
+  if (programs === undefined) return spec.programs.filter((program) => program.autoload);
+  const known = new Set(spec.programs.map((program) => program.name));
+  for (const name of programs) if (!known.has(name)) throw noProgram(spec, name);
+  return spec.programs.filter((program) => programs.includes(program.name));
+}
+
+function createMaps(spec: ObjectSpec, host: ObjectHost, options: LoadOptions): Map<string, BpfMap> {
+  const maps = new Map<string, BpfMap>();
+  for (const map of spec.maps) maps.set(map.name, options.maps?.[map.name] ?? host.createMap(map));
+  return maps;
+}
+
+function kindOf(program: ProgramSpec, spec: ObjectSpec, options: LoadOptions): ProgramKind {
+  const given = options.types?.[program.name] ?? options.types?.[program.section];
+  if (given !== undefined) return given;
+  if (program.progType !== Type.Unspec) return program;
+  throw new UsageError(
+    'ERR_BPF_OBJECT_NO_TYPE',
+    `${spec.name}: section ${program.section}: program ${program.name}: the section name implies no program type`,
+    { hint: 'give the type, e.g. --attach PROG=sk_skb_stream_parser@MAP, or the option "types"' },
+  );
+}
+
+function loadProgram(
+  program: ProgramSpec,
+  spec: ObjectSpec,
+  maps: ReadonlyMap<string, BpfMap>,
+  host: ObjectHost,
+  options: LoadOptions,
+): BpfProgram {
+  const kind = kindOf(program, spec, options);
+  const used = new Map<number, BpfMap>();
+  const bytes = resolve(program, spec, maps, used);
+  const helpers = new Map<number, Helper>();
+  const helper = (id: number): Helper | undefined => {
+    const found = host.helper(id, kind.progType);
+    if (found !== undefined) helpers.set(id, found);
+    return found;
+  };
+  const sourceLine = sourceLines(program);
+  const { insns, subprogs } = decodeAndCheck(bytes, {
+    program: program.name,
+    progType: kind.progType,
+    helper,
+    map: (id) => used.has(id),
+    sourceLine,
+  });
+  return host.createProgram({
+    image: { name: program.name, progType: kind.progType, insns, subprogs, maps: used, helpers, sourceLine },
+    section: program.section,
+    expectedAttachType: kind.attachType ?? 0,
+  });
+}
+
+/** `file.c:12: text` of a slot: the last record at or before it. */
+function sourceLines(program: ProgramSpec): (pc: number) => string | undefined {
+  const lines = program.lineInfo;
+  return (pc) => {
+    let low = 0;
+    let high = lines.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (lines[middle].pc <= pc) low = middle + 1;
+      else high = middle;
+    }
+    const line = lines[low - 1];
+    return line === undefined ? undefined : `${line.file}:${line.line}: ${line.text.trim()}`;
+  };
+}
+
+/** The instructions with every relocation written in; the maps they refer to are noted in `used`. */
+function resolve(
+  program: ProgramSpec,
+  spec: ObjectSpec,
+  maps: ReadonlyMap<string, BpfMap>,
+  used: Map<number, BpfMap>,
+): Uint8Array {
+  const bytes = program.insns.slice();
+  const view = new DataView(bytes.buffer);
+  const patch = (pc: number, src: number, imm: number, nextImm: number): void => {
+    const at = pc * INSN_SIZE;
+    bytes[at + 1] = (bytes[at + 1] & 0x0f) | (src << 4);
+    view.setInt32(at + 4, imm, true);
+    view.setInt32(at + INSN_SIZE + 4, nextImm, true);
+  };
+  const useMap = (name: string, relocation: Relocation): BpfMap => {
+    const map = maps.get(name);
+    if (map === undefined) throw unresolved(spec, program, relocation.pc, `no map "${name}"`);
+    used.set(map.id, map);
+    return map;
+  };
+  for (const relocation of program.relocations) {
+    switch (relocation.kind) {
+      case 'map':
+        patch(relocation.pc, PSEUDO_MAP_FD, useMap(relocation.map, relocation).id, 0);
+        break;
+      case 'data':
+        patch(relocation.pc, PSEUDO_MAP_VALUE, useMap(relocation.map, relocation).id, relocation.offset);
+        break;
+      case 'extern': {
+        const extern = findExtern(spec, program, relocation);
+        if (extern.kconfig !== undefined) {
+          const map = useMap(KCONFIG_MAP, relocation);
+          patch(relocation.pc, PSEUDO_MAP_VALUE, map.id, extern.kconfig.offset);
+        } else if (extern.weak) {
+          patch(relocation.pc, 0, 0, 0);
+        } else {
+          throw unresolved(
+            spec,
+            program,
+            relocation.pc,
+            `kernel symbol "${extern.name}" does not exist in userspace`,
+          );
+        }
+        break;
+      }
+      case 'kfunc':
+        throw unresolved(spec, program, relocation.pc, `kfunc "${relocation.extern}" is not available`);
+    }
+  }
+  return bytes;
+}
+
+const PSEUDO_MAP_FD = 1;
+const PSEUDO_MAP_VALUE = 2;
+const KCONFIG_MAP = '.kconfig';
+
+function findExtern(
+  spec: ObjectSpec,
+  program: ProgramSpec,
+  relocation: Relocation & { extern: string },
+): ExternSpec {
+  const extern = spec.externs.find((candidate) => candidate.name === relocation.extern);
+  if (extern === undefined)
+    throw unresolved(spec, program, relocation.pc, `no extern "${relocation.extern}"`);
+  return extern;
+}
+
+function unresolved(spec: ObjectSpec, program: ProgramSpec, pc: number, what: string): RelocationError {
+  const where = `${spec.name}: section ${program.section}: program ${program.name}: insn ${pc}`;
+  return new RelocationError('ERR_BPF_RELO_UNRESOLVED', `${where}: ${what}`);
+}

@@ -1,0 +1,154 @@
+/** A loaded program: an image, compiled by an engine, with its statistics. */
+import type { AttachType, ProgType } from './progs/prog-types.js';
+import { attachTypeName, progTypeName, ProgType as Type } from './progs/prog-types.js';
+import type { MsgCtx, SkbCtx, SockOpsCtx } from './progs/ctx/contexts.js';
+import type { RunState } from './helpers/run-state.js';
+import type { ProgSubject, SockProgram } from './maps/sock.js';
+import type { BpfMemory } from './memory/memory.js';
+import type { Engine, EngineOptions, Executable, ProgramImage } from './vm/engine.js';
+
+/** What a program needs of its VM. */
+export interface ProgramHost {
+  readonly memory: BpfMemory;
+  readonly run: RunState;
+  readonly engine: Engine;
+  readonly engineOptions: EngineOptions;
+  /** Whether programs measure their run time (`bpf_stats_enabled`). */
+  readonly measureRuns: boolean;
+  /** A program starts; the VM counts nested runs. */
+  enterRun(): void;
+  /** It ended: what waits for idleness may happen when the outermost one did. */
+  leaveRun(): void;
+}
+
+/** Counters of one program, as `bpftool prog show` has them, and its return values. */
+export interface ProgramStats {
+  readonly runs: number;
+  /** Nanoseconds in runs, 0 where the VM does not measure. */
+  readonly runTimeNs: number;
+  /** How often each value of r0 (low word, signed) was returned. */
+  readonly returns: ReadonlyMap<number, number>;
+}
+
+export interface ProgramOptions {
+  readonly id: number;
+  readonly image: ProgramImage;
+  readonly section: string;
+  readonly expectedAttachType: AttachType;
+}
+
+/** The context of a program type while it runs, by the field of `RunState` that holds it. */
+const SUBJECT_FIELD: Readonly<Partial<Record<ProgType, 'skb' | 'msg' | 'sockOps'>>> = {
+  [Type.SkSkb]: 'skb',
+  [Type.SocketFilter]: 'skb',
+  [Type.SchedCls]: 'skb',
+  [Type.SchedAct]: 'skb',
+  [Type.CgroupSkb]: 'skb',
+  [Type.LwtIn]: 'skb',
+  [Type.LwtOut]: 'skb',
+  [Type.LwtXmit]: 'skb',
+  [Type.LwtSeg6local]: 'skb',
+  [Type.FlowDissector]: 'skb',
+  [Type.SkMsg]: 'msg',
+  [Type.SockOps]: 'sockOps',
+};
+
+export class BpfProgram implements SockProgram {
+  readonly id: number;
+  readonly image: ProgramImage;
+  /** SEC() name without `?`; empty for programs that come from no object. */
+  readonly section: string;
+  readonly expectedAttachType: AttachType;
+  private readonly host: ProgramHost;
+  private readonly field: 'skb' | 'msg' | 'sockOps' | undefined;
+  private executable: Executable | undefined;
+  private runs = 0;
+  private runTimeNs = 0;
+  private readonly returns = new Map<number, number>();
+
+  constructor(host: ProgramHost, options: ProgramOptions) {
+    this.host = host;
+    this.id = options.id;
+    this.image = options.image;
+    this.section = options.section;
+    this.expectedAttachType = options.expectedAttachType;
+    this.field = SUBJECT_FIELD[options.image.progType];
+  }
+
+  get name(): string {
+    return this.image.name;
+  }
+
+  get progType(): ProgType {
+    return this.image.progType;
+  }
+
+  /** libbpf's names, e.g. `sk_skb` and `sk_skb_stream_verdict`. */
+  get typeName(): string {
+    return progTypeName(this.progType);
+  }
+
+  get attachTypeName(): string {
+    return attachTypeName(this.expectedAttachType);
+  }
+
+  /** Instruction slots, subprograms included. */
+  get insnCount(): number {
+    return this.image.insns.length;
+  }
+
+  get stats(): ProgramStats {
+    return { runs: this.runs, runTimeNs: this.runTimeNs, returns: this.returns };
+  }
+
+  /** Compiled at the first use. */
+  get compiled(): Executable {
+    const { host } = this;
+    this.executable ??= host.engine.compile(this.image, host.memory, host.run, host.engineOptions);
+    return this.executable;
+  }
+
+  /**
+   * Runs on a subject of the program's type (a buffer, a message, ...).
+   * @returns the low word of r0 as a signed 32-bit integer. @throws BpfFault
+   */
+  run(subject: ProgSubject): number {
+    const { run } = this.host;
+    const { ctx, skb, msg, sockOps } = run;
+    run.skb = this.field === 'skb' ? (subject as ProgSubject & SkbCtx) : null;
+    run.msg = this.field === 'msg' ? (subject as ProgSubject & MsgCtx) : null;
+    run.sockOps = this.field === 'sockOps' ? (subject as ProgSubject & SockOpsCtx) : null;
+    try {
+      return this.runAt(subject.ctx);
+    } finally {
+      run.ctx = ctx;
+      run.skb = skb;
+      run.msg = msg;
+      run.sockOps = sockOps;
+    }
+  }
+
+  /** Runs with r1 = `ctx`, an address in the VM's memory (0: none). @throws BpfFault */
+  runAt(ctx: number): number {
+    const { host } = this;
+    const executable = this.compiled;
+    host.run.ctx = ctx;
+    host.run.tailCalls = 0;
+    host.enterRun();
+    const start = host.measureRuns ? performance.now() : 0;
+    try {
+      const result = executable.run(ctx);
+      this.returns.set(result, (this.returns.get(result) ?? 0) + 1);
+      return result;
+    } finally {
+      this.runs++;
+      if (host.measureRuns) this.runTimeNs += (performance.now() - start) * 1e6;
+      host.leaveRun();
+    }
+  }
+
+  /** High word of r0 of the last run. */
+  get resultHi(): number {
+    return this.compiled.resultHi;
+  }
+}
