@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import path from 'node:path';
+import { isaDoc } from './isa-doc.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const check = process.argv.includes('--check');
@@ -30,6 +31,7 @@ async function outputs() {
       '',
     ].join('\n'),
   );
+  files.set('docs/isa.md', isaDoc(ROWS));
   return files;
 }
 

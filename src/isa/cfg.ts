@@ -89,10 +89,11 @@ function connect(program: DecodedProgram, cfg: Cfg): void {
   }
 }
 
-/** Text for a DOT string: each line flush left. */
-function dotLabel(lines: readonly string[]): string {
-  return lines.map((line) => `${line.replace(/["\\]/g, '\\$&')}\\l`).join('');
-}
+/** Text inside a DOT string. */
+const dotText = (text: string): string => text.replace(/["\\]/g, '\\$&');
+
+/** Lines inside a DOT string, each flush left. */
+const dotLabel = (lines: readonly string[]): string => lines.map((line) => `${dotText(line)}\\l`).join('');
 
 export interface DotNames extends DisasmNames {
   readonly title?: string;
@@ -104,11 +105,11 @@ export interface DotNames extends DisasmNames {
 
 /** The graph in Graphviz's DOT language: a cluster a subprogram, a box a basic block. */
 export function toDot(program: DecodedProgram, cfg: Cfg, names: DotNames = {}): string {
-  const out = [`digraph "${dotLabel([names.title ?? 'program']).slice(0, -2)}" {`];
+  const out = [`digraph "${dotText(names.title ?? 'program')}" {`];
   out.push('  node [shape=box, fontname="monospace"];');
   for (const [index, pc] of cfg.subprogs.entries()) {
     out.push(`  subgraph cluster_${index} {`);
-    out.push(`    label="${dotLabel([names.subprog?.(pc) ?? `subprogram at ${pc}`])}";`);
+    out.push(`    label="${dotText(names.subprog?.(pc) ?? `subprogram at ${pc}`)}";`);
     for (let block = cfg.blockOf[pc]; block < cfg.blockCount && cfg.subprogOf[block] === index; block++) {
       out.push(`    b${block} [label="${dotLabel(blockText(program, cfg, block, names))}"];`);
     }

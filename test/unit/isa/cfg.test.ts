@@ -59,7 +59,7 @@ describe('control-flow graph', () => {
     expect(dot).toBe(`digraph "a.o" {
   node [shape=box, fontname="monospace"];
   subgraph cluster_0 {
-    label="main\\l";
+    label="main";
     b0 [label="0: (15) if r1 == 0x0 goto pc+0\\l"];
     b1 [label="; return \\"x\\";\\l1: (95) exit\\l"];
   }
