@@ -1,11 +1,9 @@
 import path from 'node:path';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { inlineEnums } from './test/lib/inline-enums.js';
 
-/**
- * Under BPFVM_TEST_DIST, `src/` means the compiled `dist/src/`: these tests run for long, and tsc inlines the
- * const enums on which the hot loops switch, where vitest's own transform reads properties.
- */
+/** Under BPFVM_TEST_DIST, `src/` means the compiled `dist/src/`: these tests take what users get. */
 const useDist: Plugin = {
   name: 'bpfvm-dist',
   enforce: 'pre',
@@ -18,7 +16,10 @@ const useDist: Plugin = {
 };
 
 export default defineConfig({
-  plugins: process.env['BPFVM_TEST_DIST'] === undefined ? [] : [useDist],
+  plugins:
+    process.env['BPFVM_TEST_DIST'] === undefined
+      ? [inlineEnums(path.join(import.meta.dirname, 'src'))]
+      : [useDist],
   test: {
     include: ['test/kernel/**/*.test.ts'],
     testTimeout: 300_000,
