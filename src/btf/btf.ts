@@ -48,6 +48,11 @@ export class Btf {
     return new Btf(types, bytes, parsed.strings, base);
   }
 
+  /** Id of the first type that is not the base's. */
+  get firstId(): number {
+    return this.base?.types.length ?? 1;
+  }
+
   /** The same table with some types replaced, by id. */
   withTypes(replaced: ReadonlyMap<number, BtfType>): Btf {
     const types = this.types.slice();
