@@ -125,6 +125,18 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
     return program;
   }
 
+  /** Frees a map's storage; no program that refers to it may run any more. */
+  destroyMap(map: BpfMap): void {
+    if (this.mapsById.delete(map.id)) {
+      this.mapsByHandle.delete(map.handle.base);
+      map.destroy();
+    }
+  }
+
+  destroyProgram(program: BpfProgram): void {
+    this.programsById.delete(program.id);
+  }
+
   get maps(): Iterable<BpfMap> {
     return this.mapsById.values();
   }

@@ -28,6 +28,8 @@ export interface LoadOptions {
 export interface ObjectHost {
   createMap(spec: MapSpec): BpfMap;
   createProgram(options: Omit<ProgramOptions, 'id'>): BpfProgram;
+  destroyMap(map: BpfMap): void;
+  destroyProgram(program: BpfProgram): void;
   helper(id: number, progType: ProgType): Helper | undefined;
 }
 
@@ -50,10 +52,17 @@ export class BpfObject {
   /** @throws RelocationError, MapError, VerifierError, UsageError; nothing of the object is left in the VM then. */
   static load(spec: ObjectSpec, host: ObjectHost, options: LoadOptions = {}): BpfObject {
     const chosen = choosePrograms(spec, options);
-    const maps = createMaps(spec, host, options);
+    const maps = new Map<string, BpfMap>();
     const programs = new Map<string, BpfProgram>();
-    for (const program of chosen) {
-      programs.set(program.name, loadProgram(program, spec, maps, host, options));
+    try {
+      createMaps(spec, host, options, maps);
+      for (const program of chosen) {
+        programs.set(program.name, loadProgram(program, spec, maps, host, options));
+      }
+    } catch (error) {
+      for (const program of programs.values()) host.destroyProgram(program);
+      for (const [name, map] of maps) if (map !== options.maps?.[name]) host.destroyMap(map);
+      throw error;
     }
     return new BpfObject(spec, maps, programs);
   }
@@ -101,10 +110,14 @@ function choosePrograms(spec: ObjectSpec, options: LoadOptions): readonly Progra
   return spec.programs.filter((program) => programs.includes(program.name));
 }
 
-function createMaps(spec: ObjectSpec, host: ObjectHost, options: LoadOptions): Map<string, BpfMap> {
-  const maps = new Map<string, BpfMap>();
+/** Fills `maps` one by one, so that the caller can undo what was made before a failure. */
+function createMaps(
+  spec: ObjectSpec,
+  host: ObjectHost,
+  options: LoadOptions,
+  maps: Map<string, BpfMap>,
+): void {
   for (const map of spec.maps) maps.set(map.name, options.maps?.[map.name] ?? host.createMap(map));
-  return maps;
 }
 
 function kindOf(program: ProgramSpec, spec: ObjectSpec, options: LoadOptions): ProgramKind {
