@@ -40,9 +40,9 @@ export class RunState {
    * pointer (see `FUNC_POINTER_BASE`), each argument a u64 as lo, hi. Returns the low word of r0. Set by the engine.
    */
   callback: (fn: number, args: readonly number[]) => number = () => 0;
-  /** Set by bpf_tail_call on success; the engine continues with it. Its type is the engine's. */
+  /** Set by bpf_tail_call where the slot holds a program; the engine continues with it. Its type is the engine's. */
   tailCall: unknown = null;
-  /** Tail calls of this run so far; bpf_tail_call counts and limits them, a new run starts at 0. */
+  /** Tail calls of this run so far; the engines count and limit them. */
   tailCalls = 0;
   /** Instructions executed in this run, where the engine counts them. */
   insns = 0;

@@ -68,11 +68,13 @@ export interface Executable {
   readonly resultHi: number;
   /** Instructions executed by the last run, where the engine counts them (the interpreter does). */
   readonly insnsExecuted?: number;
-  /**
-   * Runs as the target of a tail call: like `run`, but in the run that is under way, whose count of tail calls goes on.
-   * bpf_tail_call notes the executable in `RunState.tailCall`; the calling engine enters it.
-   */
+  /** Runs as the target of a tail call: like `run`, but in the run that is under way, whose counts go on. */
   enter(ctx: number): number;
+}
+
+/** What bpf_tail_call leaves in `RunState.tailCall`; the engine that runs the caller enters it. */
+export interface TailCallTarget {
+  readonly compiled: Executable;
 }
 
 /**

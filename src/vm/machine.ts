@@ -5,8 +5,8 @@ import type { RunState } from '../helpers/run-state.js';
 import { FUNC_POINTER_BASE } from '../helpers/run-state.js';
 import type { BpfMemory, Region } from '../memory/memory.js';
 import { RegionKind } from '../memory/memory.js';
-import type { EngineOptions, Executable, ProgramImage, StepView } from './engine.js';
-import { MAX_CALL_FRAMES, STACK_FRAME_SIZE } from './engine.js';
+import type { EngineOptions, ProgramImage, StepView, TailCallTarget } from './engine.js';
+import { MAX_CALL_FRAMES, MAX_TAIL_CALLS, STACK_FRAME_SIZE } from './engine.js';
 import type { Access } from './faults.js';
 import { checkAccess, memoryFault, programFault } from './faults.js';
 import type { IsFunction } from './helper-args.js';
@@ -239,10 +239,13 @@ export class Machine implements StepView {
     }
   }
 
+  /** Enters the program that bpf_tail_call found; past the limit the caller goes on, as where it found none. */
   private tailCall(): boolean {
-    const target = this.run.tailCall as Executable;
-    this.run.tailCall = null;
     const { depth, run } = this;
+    const target = (run.tailCall as TailCallTarget).compiled;
+    run.tailCall = null;
+    if (run.tailCalls >= MAX_TAIL_CALLS) return false;
+    run.tailCalls++;
     this.registers[0] = target.enter(run.ctx);
     this.registers[1] = target.resultHi;
     this.depth = depth;

@@ -6,7 +6,7 @@ import { ARG, RET } from '../../../src/helpers/proto.js';
 import { FUNC_POINTER_BASE } from '../../../src/helpers/run-state.js';
 import type { OpName } from '../../../src/isa/op.gen.js';
 import { BpfMemory, RegionKind } from '../../../src/memory/memory.js';
-import type { EngineOptions } from '../../../src/vm/engine.js';
+import type { EngineOptions, Executable } from '../../../src/vm/engine.js';
 import { interpreter } from '../../../src/vm/interpreter.js';
 import type { Fields, ImageOptions } from '../../lib/image.js';
 import { exit, imageOf, insn, join, load64, runStateOf } from '../../lib/image.js';
@@ -471,38 +471,68 @@ describe('fuel and budgets', () => {
 });
 
 describe('tail calls', () => {
-  it('take the place of the caller', () => {
-    const memory = new BpfMemory();
-    const run = runStateOf(memory);
-    const target = interpreter.compile(
-      imageOf(join(insn('ldx32', { dst: 0, src: 1 }), exit)),
-      memory,
-      run,
-      EXACT,
+  const memory = new BpfMemory();
+  const run = runStateOf(memory);
+  const programs: Executable[] = [];
+  const tailCall: Helper = {
+    id: 12,
+    name: 'bpf_tail_call',
+    ret: RET.void,
+    args: [ARG.ctx, ARG.u32],
+    progTypes: 'all',
+    state: 'full',
+    fn: (_run, _ctx, index) => {
+      run.tailCall = index in programs ? { compiled: programs[index] } : null;
+      return 0;
+    },
+  };
+  const compile = (...parts: readonly Uint8Array[]) =>
+    interpreter.compile(imageOf(join(...parts), { helpers: [tailCall] }), memory, run, EXACT);
+  const callTo = (index: number) =>
+    join(insn('mov64_imm', { dst: 2, imm: index }), insn('call', { imm: 12 }));
+  const ctx = memory.alloc(8, RegionKind.Ctx).base;
+
+  it('take the place of the caller, with its context', () => {
+    programs[0] = compile(insn('ldx32', { dst: 0, src: 1 }), exit);
+    memory.view.setUint32(ctx, 99, true);
+    const caller = compile(callTo(0), insn('mov64_imm', { dst: 0, imm: 1 }), exit);
+    expect(caller.run(ctx)).toBe(99);
+  });
+
+  it('to an empty slot do nothing', () => {
+    expect(compile(callTo(7), insn('mov64_imm', { dst: 0, imm: 1 }), exit).run(ctx)).toBe(1);
+  });
+
+  it('from a subprogram return to its caller, whose registers are kept', () => {
+    programs[0] = compile(
+      insn('mov64_imm', { dst: 6, imm: 1000 }),
+      insn('mov64_imm', { dst: 0, imm: 5 }),
+      exit,
     );
-    const tailCall: Helper = {
-      id: 12,
-      name: 'bpf_tail_call',
-      ret: RET.void,
-      args: [ARG.ctx],
-      progTypes: 'all',
-      state: 'full',
-      fn: () => {
-        run.tailCall = target;
-        return 0;
-      },
-    };
-    const caller = interpreter.compile(
-      imageOf(join(insn('call', { imm: 12 }), insn('mov64_imm', { dst: 0, imm: 1 }), exit), {
-        helpers: [tailCall],
-      }),
-      memory,
-      run,
-      EXACT,
+    const caller = compile(
+      insn('mov64_imm', { dst: 6, imm: 7 }),
+      insn('call_sub', { imm: 2 }),
+      insn('add64_reg', { dst: 0, src: 6 }),
+      exit,
+      callTo(0),
+      exit,
     );
-    const ctx = memory.alloc(8, RegionKind.Ctx);
-    memory.view.setUint32(ctx.base, 99, true);
-    expect(caller.run(ctx.base)).toBe(99);
+    expect(caller.run(ctx)).toBe(12);
+  });
+
+  it('end after 33 of them: a program that calls itself runs 34 times', () => {
+    memory.view.setUint32(ctx, 0, true);
+    programs[1] = compile(
+      insn('mov64_reg', { dst: 6, src: 1 }),
+      insn('ldx32', { dst: 7, src: 6 }),
+      insn('add64_imm', { dst: 7, imm: 1 }),
+      insn('stx32', { dst: 6, src: 7 }),
+      callTo(1),
+      insn('ldx32', { dst: 0, src: 6 }),
+      exit,
+    );
+    expect(programs[1].run(ctx)).toBe(34);
+    expect(programs[1].run(ctx)).toBe(68);
   });
 });
 
