@@ -80,6 +80,8 @@ export class SkBuff implements SkbCtx, ProgSubject, AreaOwner {
   /** Bytes that are linear. */
   headLen: number;
   redirect: Redirect | null = null;
+  /** The end of the stream follows these bytes. */
+  fin = false;
   readonly meta: SkbMeta;
   ctx = 0;
   /** Socket whose fields the context shows. */

@@ -8,6 +8,7 @@ import type { ProgSubject } from '../../maps/sock.js';
 import type { MsgCtx, Redirect } from './contexts.js';
 import type { AreaOwner, PacketArea } from './packet-area.js';
 import type { AddressLayout, SockFields } from './sock-fields.js';
+import { sliceFrags } from './sk-buff.js';
 import { writeAddresses } from './sock-fields.js';
 
 /** Offsets in `struct sk_msg_md` (UAPI). */
@@ -61,6 +62,11 @@ export class SkMsg implements MsgCtx, ProgSubject, AreaOwner {
     return this.total;
   }
 
+  /** Bytes of the first element. */
+  get firstLength(): number {
+    return this.elems.length > 0 ? this.elems[0].length : 0;
+  }
+
   get isFull(): boolean {
     return this.elems.length >= MAX_MSG_FRAGS;
   }
@@ -84,6 +90,12 @@ export class SkMsg implements MsgCtx, ProgSubject, AreaOwner {
     }
     this.total += done;
     return done;
+  }
+
+  /** The first `bytes` bytes, which stay. */
+  peek(bytes: number): Uint8Array[] {
+    this.evict();
+    return sliceFrags(this.elems, 0, bytes);
   }
 
   /** Removes the first `bytes` bytes and returns them. */

@@ -1,0 +1,232 @@
+/** The sockets of a VM: their descriptors and cookies, their addresses in memory, and the work that is queued. */
+import { BpfError, Errno } from '../errors.js';
+import type { Sock, SockTable } from '../maps/sock.js';
+import type { BpfMemory, Region } from '../memory/memory.js';
+import { RegionKind } from '../memory/memory.js';
+import { PacketArea } from '../progs/ctx/packet-area.js';
+import { BPF_SOCK_SIZE, writeBpfSock } from '../progs/ctx/sock-fields.js';
+import { linkPair } from './memory-link.js';
+import type { SkPsock } from './psock.js';
+import type { Endpoint, NetSock } from './sock.js';
+import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, TcpState } from './sock.js';
+import { TcpSock } from './tcp-sock.js';
+import { UdpSock } from './udp-sock.js';
+import { UnixSock } from './unix-sock.js';
+
+export interface NetEnv {
+  readonly memory: BpfMemory;
+  /** Runs `fn` when no program runs any more. */
+  whenIdle(fn: () => void): void;
+}
+
+export type InetFamily = typeof AF_INET | typeof AF_INET6;
+
+const FIRST_FD = 3;
+const FIRST_PORT = 32_768;
+const LAST_PORT = 60_999;
+/** Deliveries in one go after which a loop of redirects is assumed. */
+const MAX_DELIVERIES = 1_000_000;
+
+export function loopback(family: number): Uint8Array {
+  const ip = new Uint8Array(family === AF_INET6 ? 16 : 4);
+  ip[ip.length - 1] = 1;
+  if (family !== AF_INET6) ip[0] = 127;
+  return ip;
+}
+
+export class Net implements SockTable {
+  /** Through which programs see payload. */
+  readonly area: PacketArea;
+  private readonly env: NetEnv;
+  private readonly sockets = new Map<number, NetSock>();
+  private readonly regions = new Map<NetSock, Region>();
+  private readonly byRegion = new Map<number, NetSock>();
+  private readonly udpPorts = new Map<string, UdpSock[]>();
+  private readonly queue = new Set<SkPsock>();
+  /** Psocks whose target was full: tried again whenever work runs. */
+  private readonly stalled = new Set<SkPsock>();
+  private readonly held = new Set<TcpSock>();
+  private running = false;
+  private nextCookie = 1n;
+  private nextFd = FIRST_FD;
+  private nextPort = FIRST_PORT;
+
+  constructor(env: NetEnv, area = new PacketArea(env.memory)) {
+    this.env = env;
+    this.area = area;
+  }
+
+  // Sockets.
+
+  /** Two connected TCP sockets: the one that connected, and the one that was accepted. */
+  tcpPair(family: InetFamily = AF_INET): [client: TcpSock, server: TcpSock] {
+    const client = new TcpSock(this, family);
+    const server = new TcpSock(this, family);
+    client.local = server.remote = { ip: loopback(family), port: this.takePort() };
+    client.remote = server.local = { ip: loopback(family), port: this.takePort() };
+    client.state = server.state = TcpState.ESTABLISHED;
+    linkPair(client, server);
+    return [client, server];
+  }
+
+  /** Two UDP sockets connected to each other. */
+  udpPair(family: InetFamily = AF_INET): [UdpSock, UdpSock] {
+    const a = new UdpSock(this, family);
+    const b = new UdpSock(this, family);
+    this.bindUdp(a, { ip: loopback(family), port: 0 });
+    this.bindUdp(b, { ip: loopback(family), port: 0 });
+    a.connect(b.local);
+    b.connect(a.local);
+    return [a, b];
+  }
+
+  /** socketpair(AF_UNIX). */
+  unixPair(type: 'stream' | 'dgram'): [UnixSock, UnixSock] {
+    const a = this.unix(type);
+    const b = this.unix(type);
+    a.peer = b;
+    b.peer = a;
+    a.state = b.state = TcpState.ESTABLISHED;
+    return [a, b];
+  }
+
+  /** An unconnected unix socket. */
+  unix(type: 'stream' | 'dgram'): UnixSock {
+    return new UnixSock(this, type === 'stream' ? SOCK_STREAM : SOCK_DGRAM);
+  }
+
+  tcp(family: InetFamily = AF_INET): TcpSock {
+    return new TcpSock(this, family);
+  }
+
+  udp(family: InetFamily = AF_INET): UdpSock {
+    return new UdpSock(this, family);
+  }
+
+  /** Sockets that are open, in order of creation. */
+  list(): NetSock[] {
+    return [...this.sockets.values()];
+  }
+
+  // UDP ports.
+
+  /** Binds to an address; port 0 takes a free one. 0 or -EADDRINUSE. */
+  bindUdp(sock: UdpSock, to: Endpoint): number {
+    const local = { ip: to.ip, port: to.port === 0 ? this.takePort() : to.port };
+    const key = endpointKey(local);
+    if (this.udpPorts.has(key)) return -Errno.EADDRINUSE;
+    this.udpPorts.set(key, [sock]);
+    sock.local = local;
+    sock.bound = true;
+    return 0;
+  }
+
+  unbindUdp(sock: UdpSock): void {
+    if (sock.bound) this.udpPorts.delete(endpointKey(sock.local));
+    sock.bound = false;
+  }
+
+  /** Who gets a datagram for `to`: nobody where the socket there is connected to another. */
+  udpTarget(from: UdpSock, to: Endpoint): UdpSock | undefined {
+    const [target] = this.udpPorts.get(endpointKey(to)) ?? [];
+    if (target === undefined || target.state !== TcpState.ESTABLISHED) return target;
+    return endpointKey(target.remote) === endpointKey(from.local) ? target : undefined;
+  }
+
+  takePort(): number {
+    const port = this.nextPort;
+    this.nextPort = port === LAST_PORT ? FIRST_PORT : port + 1;
+    return port;
+  }
+
+  // SockTable.
+
+  register(sock: NetSock): { cookie: bigint; fd: number } {
+    const fd = this.nextFd++;
+    this.sockets.set(fd, sock);
+    return { cookie: this.nextCookie++, fd };
+  }
+
+  unregister(sock: NetSock): void {
+    this.sockets.delete(sock.fd);
+    const region = this.regions.get(sock);
+    if (region === undefined) return;
+    this.regions.delete(sock);
+    this.byRegion.delete(region.base);
+    this.env.whenIdle(() => {
+      this.env.memory.free(region);
+    });
+  }
+
+  byFd(fd: number): Sock | number {
+    return this.sockets.get(fd) ?? -Errno.EBADF;
+  }
+
+  byAddress(address: number): Sock | undefined {
+    return this.byRegion.get(address);
+  }
+
+  addressOf(sock: Sock): number {
+    const sk = sock as NetSock;
+    let region = this.regions.get(sk);
+    if (region === undefined) {
+      const label = `socket ${sk.cookie}`;
+      region = this.env.memory.alloc(BPF_SOCK_SIZE, RegionKind.Sock, { label, writable: false });
+      this.regions.set(sk, region);
+      this.byRegion.set(region.base, sk);
+    }
+    writeBpfSock(this.env.memory, region.base, sk);
+    return region.base;
+  }
+
+  // Work.
+
+  /** Queues the delivery of what waits at a psock. */
+  schedule(psock: SkPsock): void {
+    if (psock.pending.length > 0) this.queue.add(psock);
+  }
+
+  /** A socket holds back a short segment (MSG_MORE) until more comes or `settle`. */
+  holds(sock: TcpSock): void {
+    this.held.add(sock);
+  }
+
+  /** Does all queued work. Every operation on a memory socket ends with it. */
+  run(): void {
+    if (this.running) return;
+    this.running = true;
+    try {
+      for (const psock of this.stalled) this.queue.add(psock);
+      this.stalled.clear();
+      let deliveries = 0;
+      for (const psock of this.queue) {
+        this.queue.delete(psock);
+        if (psock.work()) this.stalled.add(psock);
+        if (++deliveries > MAX_DELIVERIES) throw endlessRedirect();
+      }
+    } finally {
+      this.running = false;
+    }
+  }
+
+  /** Does all queued work and lets time pass: segments that were held back are sent. */
+  settle(): void {
+    this.run();
+    if (this.held.size === 0) return;
+    for (const sock of this.held) {
+      this.held.delete(sock);
+      sock.push(false);
+    }
+    this.run();
+  }
+}
+
+export function endpointKey(at: Endpoint): string {
+  return `${at.ip.join('.')}:${at.port}`;
+}
+
+function endlessRedirect(): BpfError {
+  return new BpfError('ERR_BPF_NET_LOOP', `${MAX_DELIVERIES} redirects in one go`, {
+    hint: 'do two sockets redirect to each other for ever?',
+  });
+}
