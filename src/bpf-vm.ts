@@ -12,6 +12,7 @@ import { MAP_TYPES } from './maps/map-types.js';
 import type { MapType } from './maps/map-types.js';
 import { BpfMemory } from './memory/memory.js';
 import type { LoadOptions, ObjectHost } from './object.js';
+import { Net } from './net/net.js';
 import { BpfObject } from './object.js';
 import type { ProgramHost, ProgramOptions } from './program.js';
 import type { ProgType } from './progs/prog-types.js';
@@ -74,6 +75,8 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   readonly memory: BpfMemory;
   readonly cpus: number;
   readonly run: RunState;
+  /** The VM's network: in-memory sockets, and the way in for real ones. */
+  readonly net: Net;
   readonly engineOptions: EngineOptions;
   readonly measureRuns: boolean;
   readonly engine: Engine;
@@ -98,6 +101,7 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
     this.engineOptions = { checks: 'exact', fuel: options.fuel ?? DEFAULT_FUEL };
     this.engine = interpreter;
     this.run = new RunState(this);
+    this.net = new Net(this);
   }
 
   /**
@@ -135,6 +139,10 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
 
   destroyProgram(program: BpfProgram): void {
     this.programsById.delete(program.id);
+  }
+
+  get sockets(): Net {
+    return this.net;
   }
 
   get maps(): Iterable<BpfMap> {
