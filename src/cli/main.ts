@@ -1,13 +1,16 @@
 /** The command line: declares the commands; each action loads its file when it is chosen, which keeps start-up short. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addAsm } from './asm.js';
+import { addConformance } from './conformance.js';
+import { addDisasm } from './disasm.js';
 import type { CliIo, GlobalOptions } from './output.js';
 import { Exit, processIo, reportError } from './output.js';
 
 /** A command adds itself to the program; it imports what it runs inside its action. */
 export type AddCommand = (program: Command, io: CliIo) => void;
 
-const COMMANDS: readonly AddCommand[] = [];
+const COMMANDS: readonly AddCommand[] = [addAsm, addDisasm, addConformance];
 
 function version(): string {
   // Two levels up from dist/src/cli as from src/cli is not the same place: the file is looked for upwards.

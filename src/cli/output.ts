@@ -30,9 +30,11 @@ export class CliExit extends Error {
 }
 
 export interface CliIo {
-  out(text: string): void;
+  out(text: string | Uint8Array): void;
   err(text: string): void;
   readonly isTty: boolean;
+  /** All of standard input; absent: that of the process. */
+  readonly stdin?: () => Promise<Uint8Array>;
 }
 
 export const processIo: CliIo = {

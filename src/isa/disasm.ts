@@ -10,7 +10,7 @@ export interface DisasmNames {
   readonly helper?: (id: number) => string | undefined;
   /** Name of a kfunc, by its BTF id and the number of the BTF object. */
   readonly kfunc?: (btfId: number, btfObject: number) => string | undefined;
-  /** What stands for the operand of a lddw at `pc`, e.g. the name of its map. */
+  /** What stands for the operand of the lddw or the callee of the kfunc call at `pc`, e.g. the name of a map. */
   readonly operand?: (pc: number) => string | undefined;
   /** What stands for the target of the jump or call at `pc`, e.g. a label: replaces `pc+N` or `+N`. */
   readonly target?: (pc: number) => string | undefined;
@@ -67,6 +67,7 @@ function operandText(
   pc: number,
   text: string,
 ): string {
+  if (row.kind === 'call_kfunc') return `call ${text}`;
   const register = `r${program.dst[pc]}`;
   return dialect === 'kernel'
     ? `${register} = ${text}`
@@ -85,7 +86,7 @@ export function formatInsn(
   const op = program.op[pc];
   if (op === Op.hole) return '';
   const row = ROWS[op];
-  if (row.kind === 'lddw') {
+  if (row.kind === 'lddw' || row.kind === 'call_kfunc') {
     const operand = names.operand?.(pc);
     if (operand !== undefined) return operandText(row, dialect, program, pc, operand);
   }
