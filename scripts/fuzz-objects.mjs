@@ -25,7 +25,7 @@ const { BpfError } = await load('errors.js');
 const STAGES = {
   read: async () => {
     const { readObject } = await load('elf/read-object.js');
-    return (bytes) => readObject(bytes, { name: 'fuzz.bpf.o' });
+    return (bytes) => readObject(bytes, 'fuzz.bpf.o');
   },
   load: async () => {
     const { BpfVm } = await load('index.js');

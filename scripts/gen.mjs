@@ -3,10 +3,24 @@ import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import path from 'node:path';
 import { isaDoc } from './isa-doc.mjs';
+import { readmeWithSupport, supportDoc } from './support-doc.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const check = process.argv.includes('--check');
 const load = (file) => import(pathToFileURL(path.join(root, 'dist', file)).href);
+
+async function supportTables(ROWS) {
+  const modules = [
+    'maps/map-types',
+    'progs/prog-types',
+    'progs/prog-table',
+    'progs/sec-names',
+    'helpers/registry',
+    'helpers/kfuncs',
+  ];
+  const loaded = await Promise.all(modules.map((name) => load(`src/${name}.js`)));
+  return Object.assign({ ROWS }, ...loaded);
+}
 
 async function outputs() {
   const files = new Map();
@@ -32,6 +46,9 @@ async function outputs() {
     ].join('\n'),
   );
   files.set('docs/isa.md', isaDoc(ROWS));
+  const tables = await supportTables(ROWS);
+  files.set('docs/support.md', supportDoc(tables));
+  files.set('README.md', readmeWithSupport(readFileSync(path.join(root, 'README.md'), 'utf8'), tables));
   return files;
 }
 
