@@ -1,8 +1,12 @@
 /** BpfObject: from what an object file says to maps and programs that run. */
-import { RelocationError, UsageError } from './errors.js';
-import type { ExternSpec, ObjectSpec, ProgramSpec, Relocation } from './elf/object-spec.js';
+import type { CoreTarget } from './btf/core.js';
+import { BpfError, UsageError } from './errors.js';
+import type { ExternSpec, ObjectSpec, ProgramSpec } from './elf/object-spec.js';
+import type { ResolvedExtern } from './elf/relocate.js';
+import { describePoison, Relocator } from './elf/relocate.js';
+import { kfuncById, kfuncByName } from './helpers/kfuncs.js';
+import { RET } from './helpers/proto.js';
 import type { Helper } from './helpers/proto.js';
-import { INSN_SIZE } from './isa/insn.js';
 import type { BpfMap, MapSpec } from './maps/map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { ProgType as Type } from './progs/prog-types.js';
@@ -22,6 +26,8 @@ export interface LoadOptions {
   readonly types?: Readonly<Record<string, ProgramKind>>;
   /** Maps to use instead of the object's of the same name. */
   readonly maps?: Readonly<Record<string, BpfMap>>;
+  /** Types of the kernel that CO-RE relocates against; an object with CO-RE relocations needs one. */
+  readonly target?: CoreTarget;
 }
 
 /** What an object needs of its VM. */
@@ -56,14 +62,20 @@ export class BpfObject {
     const programs = new Map<string, BpfProgram>();
     try {
       createMaps(spec, host, options, maps);
+      const relocator = new Relocator(spec, {
+        mapId: (name) => maps.get(name)?.id,
+        extern: (extern) => externTarget(extern),
+        ...(options.target === undefined ? {} : { core: options.target }),
+      });
       for (const program of chosen) {
-        programs.set(program.name, loadProgram(program, spec, maps, host, options));
+        programs.set(program.name, loadProgram(program, spec, relocator, maps, host, options));
       }
     } catch (error) {
       for (const program of programs.values()) host.destroyProgram(program);
       for (const [name, map] of maps) if (map !== options.maps?.[name]) host.destroyMap(map);
       throw error;
     }
+    for (const map of maps.values()) if (map.spec.frozen === true && !map.frozen) map.freeze();
     return new BpfObject(spec, maps, programs);
   }
 
@@ -134,18 +146,25 @@ function kindOf(program: ProgramSpec, spec: ObjectSpec, options: LoadOptions): P
 function loadProgram(
   program: ProgramSpec,
   spec: ObjectSpec,
+  relocator: Relocator,
   maps: ReadonlyMap<string, BpfMap>,
   host: ObjectHost,
   options: LoadOptions,
 ): BpfProgram {
   const kind = kindOf(program, spec, options);
-  const used = new Map<number, BpfMap>();
-  const bytes = resolve(program, spec, maps, used);
+  const { insns: bytes } = relocator.relocate(program);
+  const used = usedMaps(program, spec, maps);
   const helpers = new Map<number, Helper>();
+  const kfuncs = new Map<number, Helper>();
   const helper = (id: number): Helper | undefined => {
-    const found = host.helper(id, kind.progType);
+    const found = host.helper(id, kind.progType) ?? poisonedCall(spec, program, id);
     if (found !== undefined) helpers.set(id, found);
     return found;
+  };
+  const kfunc = (id: number): boolean => {
+    const found = kfuncById(id);
+    if (found !== undefined) kfuncs.set(id, found);
+    return found !== undefined;
   };
   const sourceLine = sourceLines(program);
   const { insns, subprogs } = decodeAndCheck(bytes, {
@@ -153,13 +172,68 @@ function loadProgram(
     progType: kind.progType,
     helper,
     map: (id) => used.has(id),
+    kfunc,
     sourceLine,
   });
   return host.createProgram({
-    image: { name: program.name, progType: kind.progType, insns, subprogs, maps: used, helpers, sourceLine },
+    image: {
+      name: program.name,
+      progType: kind.progType,
+      insns,
+      subprogs,
+      maps: used,
+      helpers,
+      kfuncs,
+      sourceLine,
+    },
     section: program.section,
     expectedAttachType: kind.attachType ?? 0,
   });
+}
+
+/** Kernel functions that bpfvm has stand for the kernel's; of variables there are none. */
+function externTarget(extern: ExternSpec): ResolvedExtern | undefined {
+  if (extern.kind !== 'kfunc') return undefined;
+  const found = kfuncByName(extern.name.replace(/___.*/, ''));
+  return found && { btfId: found.id };
+}
+
+/** What libbpf's poisoned instructions call: fine in dead code, a fault where it is reached. */
+function poisonedCall(spec: ObjectSpec, program: ProgramSpec, id: number): Helper | undefined {
+  const missing = describePoison(spec, id);
+  if (missing === undefined) return undefined;
+  return {
+    id,
+    name: `missing ${missing}`,
+    ret: RET.void,
+    args: [],
+    progTypes: 'all',
+    state: 'errno',
+    fn: () => {
+      throw new BpfError(
+        'ERR_BPF_RELO_POISONED',
+        `${spec.name}: program ${program.name}: ${missing} does not exist here`,
+      );
+    },
+  };
+}
+
+/** The maps that a program's instructions refer to, by id. */
+function usedMaps(
+  program: ProgramSpec,
+  spec: ObjectSpec,
+  maps: ReadonlyMap<string, BpfMap>,
+): Map<number, BpfMap> {
+  const used = new Map<number, BpfMap>();
+  for (const relocation of program.relocations) {
+    const name =
+      relocation.kind === 'map' || relocation.kind === 'data'
+        ? relocation.map
+        : spec.maps.find((map) => map.name.endsWith('.kconfig'))?.name;
+    const map = name === undefined ? undefined : maps.get(name);
+    if (map !== undefined) used.set(map.id, map);
+  }
+  return used;
 }
 
 /** `file.c:12: text` of a slot: the last record at or before it. */
@@ -176,77 +250,4 @@ function sourceLines(program: ProgramSpec): (pc: number) => string | undefined {
     const line = lines[low - 1];
     return line === undefined ? undefined : `${line.file}:${line.line}: ${line.text.trim()}`;
   };
-}
-
-/** The instructions with every relocation written in; the maps they refer to are noted in `used`. */
-function resolve(
-  program: ProgramSpec,
-  spec: ObjectSpec,
-  maps: ReadonlyMap<string, BpfMap>,
-  used: Map<number, BpfMap>,
-): Uint8Array {
-  const bytes = program.insns.slice();
-  const view = new DataView(bytes.buffer);
-  const patch = (pc: number, src: number, imm: number, nextImm: number): void => {
-    const at = pc * INSN_SIZE;
-    bytes[at + 1] = (bytes[at + 1] & 0x0f) | (src << 4);
-    view.setInt32(at + 4, imm, true);
-    view.setInt32(at + INSN_SIZE + 4, nextImm, true);
-  };
-  const useMap = (name: string, relocation: Relocation): BpfMap => {
-    const map = maps.get(name);
-    if (map === undefined) throw unresolved(spec, program, relocation.pc, `no map "${name}"`);
-    used.set(map.id, map);
-    return map;
-  };
-  for (const relocation of program.relocations) {
-    switch (relocation.kind) {
-      case 'map':
-        patch(relocation.pc, PSEUDO_MAP_FD, useMap(relocation.map, relocation).id, 0);
-        break;
-      case 'data':
-        patch(relocation.pc, PSEUDO_MAP_VALUE, useMap(relocation.map, relocation).id, relocation.offset);
-        break;
-      case 'extern': {
-        const extern = findExtern(spec, program, relocation);
-        if (extern.kconfig !== undefined) {
-          const map = useMap(KCONFIG_MAP, relocation);
-          patch(relocation.pc, PSEUDO_MAP_VALUE, map.id, extern.kconfig.offset);
-        } else if (extern.weak) {
-          patch(relocation.pc, 0, 0, 0);
-        } else {
-          throw unresolved(
-            spec,
-            program,
-            relocation.pc,
-            `kernel symbol "${extern.name}" does not exist in userspace`,
-          );
-        }
-        break;
-      }
-      case 'kfunc':
-        throw unresolved(spec, program, relocation.pc, `kfunc "${relocation.extern}" is not available`);
-    }
-  }
-  return bytes;
-}
-
-const PSEUDO_MAP_FD = 1;
-const PSEUDO_MAP_VALUE = 2;
-const KCONFIG_MAP = '.kconfig';
-
-function findExtern(
-  spec: ObjectSpec,
-  program: ProgramSpec,
-  relocation: Relocation & { extern: string },
-): ExternSpec {
-  const extern = spec.externs.find((candidate) => candidate.name === relocation.extern);
-  if (extern === undefined)
-    throw unresolved(spec, program, relocation.pc, `no extern "${relocation.extern}"`);
-  return extern;
-}
-
-function unresolved(spec: ObjectSpec, program: ProgramSpec, pc: number, what: string): RelocationError {
-  const where = `${spec.name}: section ${program.section}: program ${program.name}: insn ${pc}`;
-  return new RelocationError('ERR_BPF_RELO_UNRESOLVED', `${where}: ${what}`);
 }

@@ -6,11 +6,12 @@ import { addConformance } from './conformance.js';
 import { addDisasm } from './disasm.js';
 import type { CliIo, GlobalOptions } from './output.js';
 import { Exit, processIo, reportError } from './output.js';
+import { addRunCommand } from './run.js';
 
 /** A command adds itself to the program; it imports what it runs inside its action. */
 export type AddCommand = (program: Command, io: CliIo) => void;
 
-const COMMANDS: readonly AddCommand[] = [addAsm, addDisasm, addConformance];
+const COMMANDS: readonly AddCommand[] = [addRunCommand, addAsm, addDisasm, addConformance];
 
 function version(): string {
   // Two levels up from dist/src/cli as from src/cli is not the same place: the file is looked for upwards.

@@ -58,12 +58,18 @@ export class Net implements SockTable {
 
   // Sockets.
 
-  /** Two connected TCP sockets: the one that connected, and the one that was accepted. */
-  tcpPair(family: InetFamily = AF_INET): [client: TcpSock, server: TcpSock] {
+  /**
+   * Two connected TCP sockets: the one that connected, and the one that was accepted; on loopback with ports of the
+   * VM's choice where `ends` does not say.
+   */
+  tcpPair(
+    family: InetFamily = AF_INET,
+    ends: { readonly client?: Endpoint; readonly server?: Endpoint } = {},
+  ): [client: TcpSock, server: TcpSock] {
     const client = new TcpSock(this, family);
     const server = new TcpSock(this, family);
-    client.local = server.remote = { ip: loopback(family), port: this.takePort() };
-    client.remote = server.local = { ip: loopback(family), port: this.takePort() };
+    client.local = server.remote = ends.client ?? { ip: loopback(family), port: this.takePort() };
+    client.remote = server.local = ends.server ?? { ip: loopback(family), port: this.takePort() };
     client.state = server.state = TcpState.ESTABLISHED;
     linkPair(client, server);
     return [client, server];

@@ -69,6 +69,7 @@ function checkArg(
     case 'const_alloc_size_or_zero':
       return lo > 0 || arg.base !== 'const_size' ? null : 'is 0';
     case 'const_size_or_zero':
+    case 'unchecked':
     case 'stack':
     case 'btf_id':
     case 'percpu_btf_id':
