@@ -1,9 +1,9 @@
 /**
  * The flat address space of a VM: one WebAssembly.Memory, 32-bit addresses.
  *
- *      0x0000          0x1000
+ *      0x0000          0x8000
  *      +---------------+--------------------------------------------------+
- *      | NULL page     | regions, each between red zones of 8 bytes or more |
+ *      | unused        | regions, each between red zones of 8 bytes or more |
  *      +---------------+--------------------------------------------------+
  *
  * Growing replaces the ArrayBuffer: after anything that may allocate, read the views anew from the object.
@@ -57,7 +57,11 @@ export interface MemoryOptions {
 }
 
 const PAGE = 65536;
-const NULL_PAGE = 4096;
+/**
+ * Nothing is allocated below the largest offset that an instruction can have, so that the sum of a base and a positive
+ * offset inside a region never carries out of 32 bits.
+ */
+const FIRST_ADDRESS = 0x8000;
 const RED_ZONE = 8;
 
 const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
@@ -77,7 +81,7 @@ export class BpfMemory {
   /** Live regions by ascending base. */
   private readonly regions: Region[] = [];
   private readonly free_ = new Map<number, number[]>();
-  private top = NULL_PAGE;
+  private top = FIRST_ADDRESS;
   private readonly maxBytes: number;
   private last: Region | undefined;
 
