@@ -230,7 +230,7 @@ const RINGBUF_PAGE = 4096;
 
 /** As libbpf: the next power of two of pages, where the size is not one already. */
 function ringbufSize(size: number): number {
-  const isPower = (n: number): boolean => n > 0 && Number.isInteger(Math.log2(n));
+  const isPower = (n: number): boolean => n >= 1 && Number.isInteger(Math.log2(n));
   if (size === 0 || isPower(size / RINGBUF_PAGE)) return size;
   for (let pages = 1; pages * RINGBUF_PAGE <= 0xffff_ffff; pages *= 2) {
     if (pages * RINGBUF_PAGE > size) return pages * RINGBUF_PAGE;

@@ -170,7 +170,7 @@ export function lookupSecName(section: string): SecName | undefined {
   const exact = byName.get(full);
   if (exact !== undefined) return describe(full, exact, undefined);
   const slash = full.indexOf('/');
-  if (slash <= 0 || slash === full.length - 1) return undefined;
+  if (slash <= 0) return undefined;
   const name = full.slice(0, slash);
   const row = byName.get(name);
   return row?.target ? describe(name, row, full.slice(slash + 1)) : undefined;
