@@ -68,9 +68,34 @@ function install(tarball) {
   }
 }
 
+/** A user's strict compiler takes the declarations, enums as values included. */
+function compileAgainst() {
+  writeFileSync(
+    path.join(folder, 'user.ts'),
+    `import { AttachType, BpfError, BpfVm, progAttach } from 'bpfvm';
+export const attach = (vm: BpfVm, bytes: Uint8Array): void => {
+  const object = vm.load(bytes, { name: 'user.bpf.o' });
+  for (const program of object.programs.values())
+    for (const map of object.maps.values()) progAttach(program, map, AttachType.SkMsgVerdict);
+};
+export const code = (error: unknown): string => (error instanceof BpfError ? error.code : '');
+`,
+  );
+  const flags =
+    '--strict --noEmit --isolatedModules --verbatimModuleSyntax --module nodenext --target es2023 --types';
+  const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+  try {
+    run(process.execPath, [tsc, ...flags.split(' '), '', '--ignoreConfig', 'user.ts'], folder);
+    console.log('a strict TypeScript user compiles');
+  } catch (error) {
+    fail(`a strict TypeScript user does not compile:\n${error.stdout}`);
+  }
+}
+
 try {
   await lint();
   install(pack());
+  compileAgainst();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

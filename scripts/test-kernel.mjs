@@ -50,7 +50,7 @@ if (!process.argv.includes('--build-only')) {
       stdio: 'inherit',
       env: { ...process.env, BPFVM_TEST_DIST: '1' },
     });
-  const built = node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json');
+  const built = node('scripts/build.mjs');
   const tests = node('node_modules/vitest/vitest.mjs', 'run', '-c', 'vitest.kernel.config.ts', ...args);
   process.exitCode = built.status === 0 && tests.status === 0 && !manifest.driverFailures?.length ? 0 : 1;
 }
