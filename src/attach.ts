@@ -3,8 +3,8 @@ import { AttachError, Errno } from './errors.js';
 import type { BpfMap } from './maps/map.js';
 import { SockMapBase } from './maps/sock-map.js';
 import type { SockMapLink, SockSlot } from './maps/sock-progs.js';
-import { AttachType, attachTypeName, ProgType } from './progs/prog-types.js';
-import type { BpfProgram } from './program.js';
+import { AttachType, attachTypeName, ProgType, progTypeName } from './progs/prog-types.js';
+import type { SockProgram } from './maps/sock.js';
 
 interface Place {
   readonly slot: SockSlot;
@@ -37,16 +37,16 @@ function placeOf(map: BpfMap, type: AttachType, verb: string): { map: SockMapBas
   return { map, place };
 }
 
-function checkType(program: BpfProgram, place: Place, what: string): void {
+function checkType(program: SockProgram, place: Place, what: string): void {
   if (program.progType === place.progType) return;
-  throw refuse(Errno.EINVAL, what, `program ${program.name} has type ${program.typeName}`);
+  throw refuse(Errno.EINVAL, what, `program ${program.name} has type ${progTypeName(program.progType)}`);
 }
 
 /**
  * BPF_PROG_ATTACH: sockets that enter the map from now on get a copy of the program; those in it do not.
  * @throws AttachError EINVAL, EOPNOTSUPP, EBUSY
  */
-export function progAttach(program: BpfProgram, map: BpfMap, type: AttachType, flags = 0): void {
+export function progAttach(program: SockProgram, map: BpfMap, type: AttachType, flags = 0): void {
   const found = placeOf(map, type, 'attach');
   if (flags !== 0) throw refuse(Errno.EINVAL, `map ${map.name}: attach`, 'flags must be 0');
   checkType(program, found.place, `map ${map.name}: attach ${attachTypeName(type)}`);
@@ -54,7 +54,7 @@ export function progAttach(program: BpfProgram, map: BpfMap, type: AttachType, f
 }
 
 /** BPF_PROG_DETACH. @throws AttachError EINVAL, EOPNOTSUPP, EBUSY, ENOENT where `program` is not attached there. */
-export function progDetach(program: BpfProgram, map: BpfMap, type: AttachType): void {
+export function progDetach(program: SockProgram, map: BpfMap, type: AttachType): void {
   const found = placeOf(map, type, 'detach');
   found.map.progs.detach(found.place.slot, program);
 }
@@ -66,7 +66,7 @@ export function progQuery(map: BpfMap, type: AttachType): number[] {
 }
 
 /** BPF_LINK_CREATE. @throws AttachError EINVAL also where the map is no socket map, EBUSY */
-export function linkCreate(program: BpfProgram, map: BpfMap, type: AttachType, flags = 0): SockMapLink {
+export function linkCreate(program: SockProgram, map: BpfMap, type: AttachType, flags = 0): SockMapLink {
   const what = `map ${map.name}: link ${attachTypeName(type)}`;
   if (!(map instanceof SockMapBase)) throw refuse(Errno.EINVAL, what, 'links go to socket maps');
   const found = placeOf(map, type, 'link');

@@ -10,6 +10,7 @@ import { createMap } from './maps/create-map.js';
 import type { BpfMap, MapEnv, MapSpec } from './maps/map.js';
 import { MAP_TYPES } from './maps/map-types.js';
 import type { MapType } from './maps/map-types.js';
+import type { SockMapBase } from './maps/sock-map.js';
 import { BpfMemory } from './memory/memory.js';
 import type { LoadOptions, ObjectHost } from './object.js';
 import { Net } from './net/net.js';
@@ -115,6 +116,8 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   }
 
   /** BPF_MAP_CREATE. @throws MapError with the kernel's errno, UsageError on an unknown type name. */
+  createMap(spec: CreateMapOptions & { readonly type: 'sockmap' | 'sockhash' }): SockMapBase;
+  createMap(spec: MapSpec | CreateMapOptions): BpfMap;
   createMap(spec: MapSpec | CreateMapOptions): BpfMap {
     const map = createMap(completeSpec(spec), this.lastMapId + 1, this);
     this.lastMapId = map.id;

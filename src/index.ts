@@ -12,6 +12,12 @@ export { BpfMap, BPF_ANY, BPF_EXIST, BPF_NOEXIST } from './maps/map.js';
 export type { MapSpec } from './maps/map.js';
 export { SockMapBase } from './maps/sock-map.js';
 export type { SockMapLink } from './maps/sock-progs.js';
+export { u32, u64 } from './bytes.js';
+export { Net } from './net/net.js';
+export { NetSock } from './net/sock.js';
+export { TcpSock } from './net/tcp-sock.js';
+export { UdpSock } from './net/udp-sock.js';
+export { UnixSock } from './net/unix-sock.js';
 export { MapType, mapTypeName } from './maps/map-types.js';
 export { AttachType, attachTypeName, ProgType, progTypeName } from './progs/prog-types.js';
 export {

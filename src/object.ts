@@ -8,6 +8,8 @@ import { kfuncById, kfuncByName } from './helpers/kfuncs.js';
 import { RET } from './helpers/proto.js';
 import type { Helper } from './helpers/proto.js';
 import type { BpfMap, MapSpec } from './maps/map.js';
+import { mapTypeName } from './maps/map-types.js';
+import { SockMapBase } from './maps/sock-map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { ProgType as Type } from './progs/prog-types.js';
 import type { BpfProgram, ProgramOptions } from './program.js';
@@ -90,6 +92,19 @@ export class BpfObject {
     throw new UsageError('ERR_BPF_USAGE_NO_MAP', `${this.name}: no map "${name}"`, {
       hint: listed('maps', this.maps.keys()),
     });
+  }
+
+  /** A map that holds sockets. @throws UsageError `ERR_BPF_USAGE_NO_MAP`, `ERR_BPF_USAGE_MAP_TYPE`. */
+  sockMap(name: string): SockMapBase {
+    const map = this.map(name);
+    if (map instanceof SockMapBase) return map;
+    throw new UsageError(
+      'ERR_BPF_USAGE_MAP_TYPE',
+      `${this.name}: map ${name} is a ${mapTypeName(map.type)}`,
+      {
+        hint: 'a sockmap or sockhash is wanted',
+      },
+    );
   }
 
   /** @throws UsageError `ERR_BPF_USAGE_NO_PROGRAM`. */

@@ -1,4 +1,6 @@
 /** A loaded program: an image, compiled by an engine, with its statistics. */
+import { progAttach, progDetach } from './attach.js';
+import type { BpfMap } from './maps/map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { attachTypeName, progTypeName, ProgType as Type } from './progs/prog-types.js';
 import type { MsgCtx, SkbCtx, SockOpsCtx } from './progs/ctx/contexts.js';
@@ -95,6 +97,19 @@ export class BpfProgram implements SockProgram {
   /** Instruction slots, subprograms included. */
   get insnCount(): number {
     return this.image.insns.length;
+  }
+
+  /**
+   * BPF_PROG_ATTACH to a socket map, see `progAttach`; the attach type is by default the one that the section names.
+   * @throws AttachError
+   */
+  attach(map: BpfMap, type: AttachType = this.expectedAttachType): void {
+    progAttach(this, map, type);
+  }
+
+  /** BPF_PROG_DETACH, see `progDetach`. @throws AttachError */
+  detach(map: BpfMap, type: AttachType = this.expectedAttachType): void {
+    progDetach(this, map, type);
   }
 
   get stats(): ProgramStats {

@@ -1,6 +1,6 @@
 /** Map types: THE table. Numbers and names are those of the UAPI (`enum bpf_map_type`). */
 
-export const enum MapType {
+export enum MapType {
   Unspec = 0,
   Hash = 1,
   Array = 2,

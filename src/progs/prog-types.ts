@@ -1,6 +1,6 @@
 /** Program and attach types: THE tables. Numbers and names are those of the UAPI (`enum bpf_prog_type`, `enum bpf_attach_type`). */
 
-export const enum ProgType {
+export enum ProgType {
   Unspec = 0,
   SocketFilter = 1,
   Kprobe = 2,
@@ -36,7 +36,7 @@ export const enum ProgType {
   Netfilter = 32,
 }
 
-export const enum AttachType {
+export enum AttachType {
   CgroupInetIngress = 0,
   CgroupInetEgress = 1,
   CgroupInetSockCreate = 2,
