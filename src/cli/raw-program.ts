@@ -75,7 +75,7 @@ const HELPERS: readonly Helper[] = [
 
 export type EngineName = Engine['name'];
 
-export const ENGINE_NAMES: readonly EngineName[] = ['interpreter', 'wasm'];
+export const ENGINE_NAMES: readonly EngineName[] = ['interpreter'];
 
 /** @throws UsageError `ERR_BPF_USAGE_ENGINE` */
 export async function engineByName(name: string): Promise<Engine> {
