@@ -75,11 +75,12 @@ const HELPERS: readonly Helper[] = [
 
 export type EngineName = Engine['name'];
 
-export const ENGINE_NAMES: readonly EngineName[] = ['interpreter'];
+export const ENGINE_NAMES: readonly EngineName[] = ['interpreter', 'wasm'];
 
 /** @throws UsageError `ERR_BPF_USAGE_ENGINE` */
 export async function engineByName(name: string): Promise<Engine> {
   if (name === 'interpreter') return (await import('../vm/interpreter.js')).interpreter;
+  if (name === 'wasm') return (await import('../vm/jit/wasm-engine.js')).wasmEngine;
   throw new UsageError('ERR_BPF_USAGE_ENGINE', `no engine "${name}"`, { hint: ENGINE_NAMES.join(', ') });
 }
 

@@ -11,13 +11,13 @@ import { GROUP_FILES, readCases, readRefusals } from './cases.js';
 /** Rows that raw bytecode cannot exercise, and why. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   addr_space_cast: 'needs an arena',
-  lddw_map_fd: 'needs a map: test/unit/vm',
-  lddw_map_value: 'needs a map: test/unit/vm',
+  lddw_map_fd: 'needs a map: references.test.ts',
+  lddw_map_value: 'needs a map: references.test.ts',
   lddw_map_idx: 'resolved when an object is loaded',
   lddw_map_idx_value: 'resolved when an object is loaded',
   lddw_btf_id: 'resolved when an object is loaded',
-  lddw_func: 'needs a helper that calls back: test/unit/vm',
-  call_kfunc: 'needs a kfunc: test/unit/vm',
+  lddw_func: 'compared and called back: references.test.ts, test/unit/vm',
+  call_kfunc: 'needs a kfunc: references.test.ts',
   callx: 'refused, as by the kernel: test/unit/verifier',
 };
 
