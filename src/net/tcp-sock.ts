@@ -374,31 +374,42 @@ export class TcpSock extends NetSock implements StreamReader {
   private recvPlain(length: number, peek: boolean): Uint8Array | number {
     if (this.state === TcpState.LISTEN) return -Errno.ENOTCONN;
     const parts: Uint8Array[] = [];
+    let got = peek ? this.peekQueue(length, parts) : 0;
+    while (!peek && got < length && this.rcvQueue.length > 0) {
+      got += this.readQueue(length - got, parts);
+      // Room for what the other end holds back: it may come in time for this very call.
+      this.transport?.opened();
+    }
+    return got > 0 ? join(parts, got) : this.nothing();
+  }
+
+  private peekQueue(length: number, parts: Uint8Array[]): number {
     let left = length;
     let offset = this.readOffset;
-    let index = 0;
-    while (left > 0 && index < this.rcvQueue.length) {
-      const skb = this.rcvQueue[index];
+    for (const skb of this.rcvQueue) {
       const take = Math.min(left, skb.len - offset);
       if (take > 0) parts.push(...skb.range(offset, take));
       left -= take;
-      offset += take;
-      if (offset < skb.len) break;
       offset = 0;
-      if (peek) index++;
-      else {
-        this.drop(skb);
-        if (skb.fin) this.copiedSeq++;
-      }
-      if (skb.fin) break;
+      if (left === 0 || skb.fin) break;
     }
-    const got = length - left;
-    if (!peek) {
-      this.readOffset = offset;
-      this.copiedSeq += got;
-      if (got > 0) this.transport?.opened();
+    return length - left;
+  }
+
+  private readQueue(length: number, parts: Uint8Array[]): number {
+    let left = length;
+    while (left > 0 && this.rcvQueue.length > 0) {
+      const [skb] = this.rcvQueue;
+      const take = Math.min(left, skb.len - this.readOffset);
+      if (take > 0) parts.push(...skb.range(this.readOffset, take));
+      left -= take;
+      this.readOffset += take;
+      if (this.readOffset < skb.len) break;
+      this.drop(skb);
+      if (skb.fin) this.copiedSeq++;
     }
-    return got > 0 ? join(parts, got) : this.nothing();
+    this.copiedSeq += length - left;
+    return length - left;
   }
 
   override inq(): number {
