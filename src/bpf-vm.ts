@@ -20,6 +20,7 @@ import type { ProgType } from './progs/prog-types.js';
 import { BpfProgram } from './program.js';
 import type { Engine, EngineOptions } from './vm/engine.js';
 import { interpreter } from './vm/interpreter.js';
+import { wasmEngine } from './vm/jit/wasm-engine.js';
 
 export interface BpfVmOptions {
   /** Possible CPUs, for per-CPU maps. Default 1. */
@@ -55,6 +56,12 @@ export interface CreateMapOptions {
   readonly maxEntries: number;
   readonly flags?: number;
 }
+
+const ENGINES: Readonly<Record<EngineName, Engine>> = {
+  auto: interpreter,
+  interpreter,
+  wasm: wasmEngine,
+};
 
 const DEFAULT_FUEL = 100_000_000;
 
@@ -100,7 +107,7 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
     this.random = randomSource(options.seed ?? Math.floor(Math.random() * 0xffff_ffff));
     this.measureRuns = options.measureRuns ?? false;
     this.engineOptions = { checks: 'exact', fuel: options.fuel ?? DEFAULT_FUEL };
-    this.engine = interpreter;
+    this.engine = ENGINES[options.engine ?? 'auto'];
     this.run = new RunState(this);
     this.net = new Net(this);
   }

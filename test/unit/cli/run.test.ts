@@ -15,7 +15,7 @@ const arrivals = (run: RunReport): string[] =>
       : send.arrived.map((arrival) => `${send.from} -> ${arrival.at}: ${arrival.text}`),
   );
 
-describe.each(['interpreter', 'auto'])('bpfvm run --engine %s', (engine) => {
+describe.each(['interpreter', 'wasm', 'auto'])('bpfvm run --engine %s', (engine) => {
   const run = (file: string, ...argv: string[]): Promise<RunReport> =>
     report(`examples/${file}.bpf.o`, '--engine', engine, ...argv);
 
