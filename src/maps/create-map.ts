@@ -1,21 +1,63 @@
 /** BPF_MAP_CREATE: the checks of the kernel, then the family of the type. */
 import { BpfError, Errno, MapError } from '../errors.js';
 import { arrayFamily } from './array-map.js';
+import { bloomFamily } from './bloom-map.js';
+import { cpumapFamily, devmapFamily } from './device-maps.js';
 import { hashFamily } from './hash-map.js';
+import { lpmTrieFamily } from './lpm-trie.js';
+import { lruHashFamily } from './lru-hash-map.js';
+import { arrayOfMapsFamily, hashOfMapsFamily } from './map-in-map.js';
 import type { BpfMap, MapEnv, MapFamily, MapSpec } from './map.js';
 import { MapFlag } from './map.js';
 import { MapType, mapTypeName } from './map-types.js';
+import { opaqueFamily } from './opaque-map.js';
+import { percpuArrayFamily } from './percpu-array-map.js';
+import { percpuHashFamily } from './percpu-hash-map.js';
+import { perfEventArrayFamily } from './perf-event-array-map.js';
+import { progArrayFamily } from './prog-array-map.js';
+import { queueFamily } from './queue-map.js';
+import { reuseportFamily } from './reuseport-map.js';
+import { ringbufFamily } from './ringbuf-map.js';
 import { sockHashFamily } from './sock-hash.js';
 import { sockMapFamily } from './sock-map.js';
-import { progArrayFamily } from './prog-array-map.js';
+import { cgroupStorageFamily, skStorageFamily } from './storage-map.js';
+import { userRingbufFamily } from './user-ringbuf-map.js';
 
 /** Families by type. */
 const FAMILIES: ReadonlyMap<MapType, MapFamily> = new Map<MapType, MapFamily>([
-  [MapType.Array, arrayFamily],
   [MapType.Hash, hashFamily],
-  [MapType.Sockmap, sockMapFamily],
-  [MapType.Sockhash, sockHashFamily],
+  [MapType.Array, arrayFamily],
   [MapType.ProgArray, progArrayFamily],
+  [MapType.PerfEventArray, perfEventArrayFamily],
+  [MapType.PercpuHash, percpuHashFamily],
+  [MapType.PercpuArray, percpuArrayFamily],
+  [MapType.StackTrace, opaqueFamily],
+  [MapType.CgroupArray, opaqueFamily],
+  [MapType.LruHash, lruHashFamily],
+  [MapType.LruPercpuHash, lruHashFamily],
+  [MapType.LpmTrie, lpmTrieFamily],
+  [MapType.ArrayOfMaps, arrayOfMapsFamily],
+  [MapType.HashOfMaps, hashOfMapsFamily],
+  [MapType.Devmap, devmapFamily],
+  [MapType.Sockmap, sockMapFamily],
+  [MapType.Cpumap, cpumapFamily],
+  [MapType.Xskmap, opaqueFamily],
+  [MapType.Sockhash, sockHashFamily],
+  [MapType.CgroupStorage, cgroupStorageFamily],
+  [MapType.ReuseportSockarray, reuseportFamily],
+  [MapType.PercpuCgroupStorage, cgroupStorageFamily],
+  [MapType.Queue, queueFamily],
+  [MapType.Stack, queueFamily],
+  [MapType.SkStorage, skStorageFamily],
+  [MapType.DevmapHash, devmapFamily],
+  [MapType.StructOps, opaqueFamily],
+  [MapType.Ringbuf, ringbufFamily],
+  [MapType.InodeStorage, opaqueFamily],
+  [MapType.TaskStorage, opaqueFamily],
+  [MapType.BloomFilter, bloomFamily],
+  [MapType.UserRingbuf, userRingbufFamily],
+  [MapType.CgrpStorage, opaqueFamily],
+  [MapType.Arena, opaqueFamily],
 ]);
 
 const NAME_MAX = 15;

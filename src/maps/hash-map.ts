@@ -1,7 +1,7 @@
 /** BPF_MAP_TYPE_HASH, and what the other hash maps share with it. */
 import { Errno } from '../errors.js';
 import { accessFlagsOk, ACCESS_FLAGS, PERCPU_VALUE_MAX } from './array-map.js';
-import { HashTable } from './hash-table.js';
+import { bucketsFor, HashTable } from './hash-table.js';
 import type { MapEnv, MapFamily, MapSpec } from './map.js';
 import { BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST, MapFlag } from './map.js';
 import { MapType } from './map-types.js';
@@ -13,14 +13,7 @@ export abstract class HashedMap extends StoredMap {
 
   constructor(spec: MapSpec, id: number, env: MapEnv, valueSpan: number, scratchValueSize?: number) {
     super(spec, id, env, scratchValueSize);
-    this.table = new HashTable(env.memory, {
-      name: spec.name,
-      keySize: spec.keySize,
-      valueSpan,
-      capacity: spec.maxEntries,
-      buckets: bucketsOf(spec.maxEntries),
-      seed: (spec.flags & MapFlag.ZERO_SEED) === 0 ? env.random() : 0,
-    });
+    this.table = HashTable.forSpec(spec, env, valueSpan);
     this.reclaim = () => {
       this.table.reclaim();
     };
@@ -85,25 +78,8 @@ export abstract class HashedMap extends StoredMap {
     return address;
   }
 
-  /** By bucket, newest first in each; an unknown key starts anew. */
   protected override next(keyAddr: number, outAddr: number): number {
-    const { table } = this;
-    let bucket = 0;
-    let index = 0;
-    if (keyAddr !== 0) {
-      const hash = table.hash(keyAddr);
-      index = table.find(keyAddr, hash);
-      if (index !== 0) {
-        bucket = hash & (table.bucketCount - 1);
-        index = table.following(index);
-        if (index === 0) bucket++;
-      }
-    }
-    while (index === 0 && bucket < table.bucketCount) index = table.first(bucket++);
-    if (index === 0) return -Errno.ENOENT;
-    const from = table.address(index);
-    this.env.memory.u8.copyWithin(outAddr, from, from + this.spec.keySize);
-    return 0;
+    return this.table.next(keyAddr, outAddr);
   }
 
   override destroy(): void {
@@ -153,8 +129,6 @@ export function checkPresence(exists: boolean, flags: number): number {
   return 0;
 }
 
-const bucketsOf = (maxEntries: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, maxEntries)));
-
 const HASH_FLAGS =
   ACCESS_FLAGS | MapFlag.NO_PREALLOC | MapFlag.NO_COMMON_LRU | MapFlag.NUMA_NODE | MapFlag.ZERO_SEED;
 /** Key and value together stay below the largest block of the kernel's allocator, 4 MiB less an element's header. */
@@ -174,7 +148,7 @@ export function checkHashSpec(spec: MapSpec): number {
   if (spec.maxEntries === 0 || spec.keySize === 0 || spec.valueSize === 0) return Errno.EINVAL;
   if (spec.keySize + spec.valueSize >= ELEMENT_MAX) return Errno.E2BIG;
   if (percpu && roundUp8(spec.valueSize) > PERCPU_VALUE_MAX) return Errno.E2BIG;
-  if (bucketsOf(spec.maxEntries) >= MAX_BUCKETS) return Errno.E2BIG;
+  if (bucketsFor(spec.maxEntries) >= MAX_BUCKETS) return Errno.E2BIG;
   return 0;
 }
 

@@ -9,9 +9,12 @@
  * Elements are numbered from 1. A new element goes to the head of its bucket, as in the kernel, which makes the
  * order of iteration the kernel's when the seed is. Chunks are added as needed and never move or shrink.
  */
+import { Errno } from '../errors.js';
 import type { BpfMemory, Region } from '../memory/memory.js';
 import { RegionKind } from '../memory/memory.js';
 import { jhash } from './jhash.js';
+import type { MapEnv, MapSpec } from './map.js';
+import { MapFlag } from './map.js';
 import { copy } from './stored-map.js';
 
 export interface HashTableOptions {
@@ -68,6 +71,18 @@ export class HashTable {
     this.chunkMask = (1 << shift) - 1;
     this.buckets = this.allocate(options.buckets * 4);
     this.table = this.allocate(64);
+  }
+
+  /** A table for a map of this spec, with `valueSpan` bytes behind each key. */
+  static forSpec(spec: MapSpec, env: MapEnv, valueSpan: number): HashTable {
+    return new HashTable(env.memory, {
+      name: spec.name,
+      keySize: spec.keySize,
+      valueSpan,
+      capacity: spec.maxEntries,
+      buckets: bucketsFor(spec.maxEntries),
+      seed: (spec.flags & MapFlag.ZERO_SEED) === 0 ? env.random() : 0,
+    });
   }
 
   private allocate(size: number, kind = RegionKind.Handle): Region {
@@ -139,8 +154,18 @@ export class HashTable {
     if (index !== 0) this.freeHead = this.memory.i32[this.link(index)];
     else if (this.pendingCount > MAX_PENDING) index = this.takeOldestPending();
     else index = this.fresh();
-    copy(this.memory.u8, this.memory.i32, this.address(index), keyAddr, this.keySize);
+    this.setKey(index, keyAddr);
     return index;
+  }
+
+  /** Takes the element that the caller chose; whoever uses this keeps book of what is free. */
+  claim(index: number, keyAddr: number): void {
+    while (this.used < index) this.fresh();
+    this.setKey(index, keyAddr);
+  }
+
+  private setKey(index: number, keyAddr: number): void {
+    copy(this.memory.u8, this.memory.i32, this.address(index), keyAddr, this.keySize);
   }
 
   private fresh(): number {
@@ -198,6 +223,28 @@ export class HashTable {
     return this.pendingHead !== 0;
   }
 
+  /**
+   * Writes the key after that at `keyAddr` (0: the first) to `outAddr`, by bucket and newest first in each; an unknown
+   * key starts anew. 0 or -ENOENT.
+   */
+  next(keyAddr: number, outAddr: number): number {
+    let bucket = 0;
+    let index = 0;
+    if (keyAddr !== 0) {
+      const hash = this.hash(keyAddr);
+      index = this.find(keyAddr, hash);
+      if (index !== 0) {
+        bucket = hash & this.mask;
+        index = this.following(index);
+        if (index === 0) bucket++;
+      }
+    }
+    while (index === 0 && bucket < this.bucketCount) index = this.first(bucket++);
+    if (index === 0) return -Errno.ENOENT;
+    copy(this.memory.u8, this.memory.i32, outAddr, this.address(index), this.keySize);
+    return 0;
+  }
+
   /** No program runs: what was released can be reused. */
   reclaim(): void {
     if (this.pendingHead === 0) return;
@@ -222,3 +269,6 @@ export class HashTable {
 }
 
 const MAX_PENDING = 4096;
+
+/** The number of buckets: max_entries rounded up to a power of two. */
+export const bucketsFor = (maxEntries: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, maxEntries)));

@@ -58,6 +58,16 @@ export abstract class StoredMap extends BpfMap {
     return this.lookup(keyAddr);
   }
 
+  /** Update by a caller, where it differs from that by a program. */
+  protected updateForCaller(keyAddr: number, valueAddr: number, flags: number): number {
+    return this.update(keyAddr, valueAddr, flags);
+  }
+
+  /** Bytes of a value as callers see it: all CPUs' for the per-CPU maps. */
+  get callerValueSize(): number {
+    return this.spec.valueSize;
+  }
+
   override lookupElem(key: Uint8Array, flags = 0): Uint8Array {
     this.checkCallerRead('lookup');
     this.checkFlags(flags, BPF_F_LOCK, 'lookup');
@@ -71,9 +81,9 @@ export abstract class StoredMap extends BpfMap {
     this.checkCallerWrite('update');
     this.checkFlags(flags, 0x7fff_ffff, 'update');
     this.putKey(key);
-    this.checkSize('value', value, this.spec.valueSize);
+    this.checkSize('value', value, this.callerValueSize);
     this.env.memory.u8.set(value, this.valueScratch);
-    const result = this.update(this.keyScratch, this.valueScratch, flags);
+    const result = this.updateForCaller(this.keyScratch, this.valueScratch, flags);
     if (result < 0) throw this.fail(result, 'update');
   }
 
