@@ -81,11 +81,14 @@ export const attach = (vm: BpfVm, bytes: Uint8Array): void => {
 export const code = (error: unknown): string => (error instanceof BpfError ? error.code : '');
 `,
   );
-  const flags =
-    '--strict --noEmit --isolatedModules --verbatimModuleSyntax --module nodenext --target es2023 --types';
+  const compilerOptions = {
+    ...{ strict: true, noEmit: true, isolatedModules: true, verbatimModuleSyntax: true },
+    ...{ module: 'nodenext', target: 'es2023', lib: ['es2023', 'dom'], types: [] },
+  };
+  writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['user.ts'] }));
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   try {
-    run(process.execPath, [tsc, ...flags.split(' '), '', '--ignoreConfig', 'user.ts'], folder);
+    run(process.execPath, [tsc, '-p', '.'], folder);
     console.log('a strict TypeScript user compiles');
   } catch (error) {
     fail(`a strict TypeScript user does not compile:\n${error.stdout}`);
