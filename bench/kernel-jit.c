@@ -73,7 +73,7 @@ static int load(struct bpf_insn *insns, uint32_t count)
 	attr.log_buf = (uint64_t)(uintptr_t)verifier_log;
 	attr.log_size = sizeof(verifier_log);
 	bpf(BPF_PROG_LOAD, &attr);
-	fprintf(stderr, "BPF_PROG_LOAD: %s\n%s", strerror(errno), verifier_log);
+	fprintf(stderr, "BPF_PROG_LOAD: %s\n%s", strerror(errno), verifier_log + (strlen(verifier_log) > 2000 ? strlen(verifier_log) - 2000 : 0));
 	exit(1);
 }
 
