@@ -16,15 +16,6 @@ export function mulHigh(a: number, b: number): number {
   return (Math.imul(a1, b1) + (t >>> 16) + (u >>> 16)) | 0;
 }
 
-/** `regs[d] *= regs[s]`. */
-export function mul64(regs: Int32Array, d: number, s: number): void {
-  const al = regs[d];
-  const bl = regs[s];
-  const cross = (Math.imul(regs[d + 1], bl) + Math.imul(al, regs[s + 1])) | 0;
-  regs[d] = Math.imul(al, bl);
-  regs[d + 1] = (mulHigh(al, bl) + cross) | 0;
-}
-
 /** Writes the quotient (or, if `wantRest`, the remainder) of two unsigned pairs at `at`; the divisor is not 0. */
 function divide(
   regs: Int32Array,

@@ -13,18 +13,14 @@ import type { IsFunction } from './helper-args.js';
 import { checkHelperArgs, functionsOf } from './helper-args.js';
 import { toBigInt } from './int64.js';
 import type { CallSite, Code } from './translate.js';
-import { Reg, STRIDE, translate } from './translate.js';
+import { Reg, STRIDE, translate, UNCHECKED } from './translate.js';
 
 /** Words of a saved frame: the position to return to, r6..r9 as pairs. */
 export const FRAME_WORDS = 9;
-/** Position of the caller of a frame that was entered from outside the loop. */
-const OUTSIDE = -1;
 /** The kernel's budget of a frame's `may_goto` instructions. */
-const MAY_GOTO_BUDGET = 8 * 1024 * 1024;
+export const MAY_GOTO_BUDGET = 8 * 1024 * 1024;
 /** Fuel is counted in words of code, in portions that stay small integers. */
 const PORTION = 1 << 30;
-
-const ACCESSES: readonly Access[] = ['read', 'write', 'atomic'];
 
 export class Machine implements StepView {
   readonly image: ProgramImage;
@@ -108,14 +104,12 @@ export class Machine implements StepView {
     return (this.handedOut - this.left) / (this.code.isStepped ? 2 * STRIDE : STRIDE);
   }
 
-  /** The portion is used up at the jump to `p`: returns what is left after the next. */
-  refuel(left: number, p: number): number {
-    this.left = left;
+  /** The portion is used up where a jump leads to `p`. @throws BpfFault where it was the last. */
+  refuel(p: number): void {
     if (this.reserve === 0) {
       throw this.fault('out-of-fuel', p, { detail: `limit of ${this.options.fuel} instructions` });
     }
     this.takePortion();
-    return this.left;
   }
 
   /** Voids what is known about memory accesses; they are checked anew. */
@@ -127,31 +121,37 @@ export class Machine implements StepView {
 
   /**
    * Checks the access at `p` through the register pair at `base`, and predicts the base values for which it will be
-   * good again: those that keep it inside the region that it hit.
+   * good again: those that keep it inside the region that it hit. Returns the address.
    * @throws BpfFault
    */
-  recheck(p: number, base: number, size: number, access: number): void {
+  checkAccess(p: number, base: number, size: number, access: Access): number {
+    const { registers: r } = this;
     const words = this.code.words;
     const offset = words[p + 1];
-    const address = BigInt.asUintN(64, toBigInt(this.registers, base) + BigInt(offset));
+    const isPredicted = r[base + 1] === 0 && (r[base] - words[p + 2]) >>> 0 < words[p + 3] >>> 0;
+    if (isPredicted) return (r[base] + offset) | 0;
+    const address = BigInt.asUintN(64, toBigInt(r, base) + BigInt(offset));
     const low = Number(address & 0x7fff_ffffn);
-    const region = address < 0x8000_0000n ? checkAccess(this.memory, low, size, ACCESSES[access]) : undefined;
-    if (typeof region !== 'object') {
-      throw memoryFault(this.image, this.memory, {
-        pc: this.slotOf(p),
-        address,
-        size,
-        access: ACCESSES[access],
-        stack: this.stack,
-        registers: this.registerValues(),
-      });
-    }
+    const region = address < 0x8000_0000n ? checkAccess(this.memory, low, size, access) : undefined;
+    if (typeof region !== 'object') throw this.memoryFault(p, address, size, access);
+    if (words[p + 3] === UNCHECKED) return low;
     // With a base of 2^31 or more, or a carry into the high word, the access is legal but not predicted.
     const first = Math.max(region.base - offset, 0);
     const last = Math.min(region.base + region.size - size - offset, 0x7fff_fffe);
-    if (last < first || this.code.checked.length === 0) return;
     words[p + 2] = first;
-    words[p + 3] = last - first + 1;
+    words[p + 3] = Math.max(last - first + 1, 0);
+    return low;
+  }
+
+  private memoryFault(p: number, address: bigint, size: number, access: Access) {
+    return memoryFault(this.image, this.memory, {
+      pc: this.slotOf(p),
+      address,
+      size,
+      access,
+      stack: this.stack,
+      registers: this.registerValues(),
+    });
   }
 
   /** The slot of the instruction at `p`. */
@@ -181,27 +181,24 @@ export class Machine implements StepView {
     return this.fault('misaligned-atomic', p, { address: BigInt(address), size, access: 'atomic' });
   }
 
-  /** Enters the frame of a subprogram; the caller continues at position `back`. */
-  pushFrame(back: number, p: number): void {
-    const at = this.depth * FRAME_WORDS;
-    if (this.depth + 1 >= MAX_CALL_FRAMES) {
-      throw this.fault('call-depth', p, { detail: `more than ${MAX_CALL_FRAMES} frames` });
-    }
-    const { frames, registers } = this;
-    frames[at] = back;
-    for (let i = 1; i < FRAME_WORDS; i++) frames[at + i] = registers[11 + i];
-    this.depth++;
-    this.budgets[this.depth] = MAY_GOTO_BUDGET;
-    registers[Reg.R10] += STACK_FRAME_SIZE;
+  tooDeep(p: number) {
+    return this.fault('call-depth', p, { detail: `more than ${MAX_CALL_FRAMES} frames` });
   }
 
-  /** Leaves a frame: restores what belongs to its caller and returns the position to continue at. */
-  popFrame(): number {
+  /** Enters a frame from outside the loop. */
+  private pushFrame(p: number): void {
+    if (this.depth >= MAX_CALL_FRAMES - 1) throw this.tooDeep(p);
+    this.frames.set(this.registers.subarray(12, 20), this.depth * FRAME_WORDS + 1);
+    this.depth++;
+    this.budgets[this.depth] = MAY_GOTO_BUDGET;
+    this.registers[Reg.R10] += STACK_FRAME_SIZE;
+  }
+
+  /** Leaves such a frame and restores what belongs to its caller. */
+  private popFrame(): void {
     const at = --this.depth * FRAME_WORDS;
-    const { frames, registers } = this;
-    for (let i = 1; i < FRAME_WORDS; i++) registers[11 + i] = frames[at + i];
-    registers[Reg.R10] -= STACK_FRAME_SIZE;
-    return frames[at];
+    this.registers.set(this.frames.subarray(at + 1, at + FRAME_WORDS), 12);
+    this.registers[Reg.R10] -= STACK_FRAME_SIZE;
   }
 
   /** Calls the helper of a site and sets r0. Returns whether a tail call took the place of what follows. */
@@ -265,7 +262,7 @@ export class Machine implements StepView {
       throw this.fault('bad-call-target', 0, { detail: `callback 0x${(fn >>> 0).toString(16)}` });
     }
     const { registers } = this;
-    this.pushFrame(OUTSIDE, this.code.positions[slot]);
+    this.pushFrame(this.code.positions[slot]);
     for (let i = 0; i < args.length; i++) registers[2 + i] = args[i];
     execute(this, this.code.positions[slot]);
     this.popFrame();

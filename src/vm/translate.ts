@@ -10,7 +10,7 @@
  * dst and src are indices of low words in the register file: r0..r10 at 0..20, then scratch words, then the pool. An
  * immediate is thus a register that nothing writes, and `add64_imm` and `add64_reg` are one case. Positions (`p`) count
  * words; the second slot of a lddw takes no room. Words 2 and 3 are the prediction of a memory access: base register
- * values that are known to be good, see `Machine.recheck`.
+ * values that are known to be good, see `Machine.checkAccess`.
  */
 import { BpfError } from '../errors.js';
 import type { Helper } from '../helpers/proto.js';
@@ -65,7 +65,8 @@ export interface Code {
 /** Bits of a source operand in word 0. */
 const SRC_SHIFT = 13;
 const MAX_OPERAND = 1 << (32 - SRC_SHIFT);
-const ANY = 0x7fff_ffff;
+/** Word 3 of an access that is not checked: every base below 2 GiB is good. */
+export const UNCHECKED = 0x7fff_ffff;
 
 class Pool {
   private readonly index = new Map<number, number>();
@@ -194,7 +195,7 @@ class Translator {
     if (isMemory(row)) {
       words[p + 1] = off[pc];
       if (this.options.checks === 'exact' || this.isUnproved(pc)) this.checked.push(p);
-      else words[p + 3] = ANY;
+      else words[p + 3] = UNCHECKED;
     } else if (row.kind === 'ldabs' || row.kind === 'ldind') {
       words[p + 1] = imm[pc];
     } else if (row.kind === 'call' || row.kind === 'call_kfunc') {
