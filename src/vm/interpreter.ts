@@ -9,12 +9,12 @@ import { Op } from '../isa/op.gen.js';
 import { ROWS } from '../isa/ops.js';
 import type { BpfMemory } from '../memory/memory.js';
 import type { Engine, EngineOptions, ProgramImage, Resumable } from './engine.js';
-import { MAX_CALL_FRAMES, STACK_FRAME_SIZE } from './engine.js';
+import { STACK_FRAME_SIZE } from './engine.js';
 import { programFault } from './faults.js';
 import { sdiv64, smod64, swap16, swap32, udiv64, umod64 } from './int64.js';
 import { atomicAccess, memoryAccess } from './access.js';
-import { FRAME_WORDS, Machine, MAY_GOTO_BUDGET } from './machine.js';
-import { Internal, Reg, STRIDE } from './translate.js';
+import { Machine } from './machine.js';
+import { Internal, Reg, Word } from './translate.js';
 
 export const interpreter: Engine = {
   name: 'interpreter',
@@ -130,7 +130,7 @@ function execute(machine: Machine, start: number): void {
     let exit: Exit;
     // Reads that tell the compiler, in front of the loop, all about the arrays in it.
     void (r[0] | code[0] | u8[0] | u16[0] | i32[0] | view.getUint8(0) | frames[0] | budgets[0]);
-    hot: for (; ; p = (p + STRIDE) | 0) {
+    hot: for (; ; p = (p + Word.Stride) | 0) {
       const w = code[p];
       const d = (w >> 8) & 31;
       const s = w >>> 13;
@@ -656,12 +656,12 @@ function execute(machine: Machine, start: number): void {
           exit = Exit.Call;
           break hot;
         case Op.call_sub: {
-          if (depth >= MAX_CALL_FRAMES - 1) {
+          if (depth >= Word.MaxFrames - 1) {
             exit = Exit.Depth;
             break hot;
           }
-          const at = depth * FRAME_WORDS;
-          frames[at] = p + STRIDE;
+          const at = depth * Word.Frame;
+          frames[at] = p + Word.Stride;
           frames[at + 1] = r[12];
           frames[at + 2] = r[13];
           frames[at + 3] = r[14];
@@ -671,8 +671,8 @@ function execute(machine: Machine, start: number): void {
           frames[at + 7] = r[18];
           frames[at + 8] = r[19];
           depth = (depth + 1) | 0;
-          budgets[depth] = MAY_GOTO_BUDGET;
-          r[Reg.R10] = r[Reg.R10] + STACK_FRAME_SIZE;
+          budgets[depth] = Word.MayGoto;
+          r[Reg.R10] = r[Reg.R10] + Word.FrameSize;
           break;
         }
         case Op.exit: {
@@ -681,7 +681,7 @@ function execute(machine: Machine, start: number): void {
             break hot;
           }
           depth = (depth - 1) | 0;
-          const at = depth * FRAME_WORDS;
+          const at = depth * Word.Frame;
           r[12] = frames[at + 1];
           r[13] = frames[at + 2];
           r[14] = frames[at + 3];
@@ -690,10 +690,10 @@ function execute(machine: Machine, start: number): void {
           r[17] = frames[at + 6];
           r[18] = frames[at + 7];
           r[19] = frames[at + 8];
-          r[Reg.R10] = r[Reg.R10] - STACK_FRAME_SIZE;
+          r[Reg.R10] = r[Reg.R10] - Word.FrameSize;
           const back = frames[at];
-          left = (left + back - p - STRIDE) | 0;
-          p = (back - STRIDE) | 0;
+          left = (left + back - p - Word.Stride) | 0;
+          p = (back - Word.Stride) | 0;
           continue;
         }
         case Op.ldabs8:
@@ -715,20 +715,20 @@ function execute(machine: Machine, start: number): void {
           unreachable((w & 255) as never);
       }
       const target = code[p + 1];
-      left = (left + target - p - STRIDE) | 0;
-      p = (target - STRIDE) | 0;
+      left = (left + target - p - Word.Stride) | 0;
+      p = (target - Word.Stride) | 0;
       if (left < target) {
         exit = Exit.Fuel;
         break;
       }
     }
     machine.depth = depth;
-    machine.left = left - p - STRIDE;
+    machine.left = left - p - Word.Stride;
     switch (exit) {
       case Exit.Return:
         return;
       case Exit.Call:
-        if (machine.callHelper(code[p + 1], p)) p = machine.code.exitAt - STRIDE;
+        if (machine.callHelper(code[p + 1], p)) p = machine.code.exitAt - Word.Stride;
         break;
       case Exit.Memory:
         memoryAccess(machine, p);
@@ -740,10 +740,10 @@ function execute(machine: Machine, start: number): void {
         divide(r, code[p]);
         break;
       case Exit.Fuel:
-        machine.refuel(p + STRIDE);
+        machine.refuel(p + Word.Stride);
         break;
       case Exit.Packet:
-        if (!loadPacket(machine, p)) p = machine.code.exitAt - STRIDE;
+        if (!loadPacket(machine, p)) p = machine.code.exitAt - Word.Stride;
         break;
       case Exit.Step:
         machine.step(p);
@@ -755,7 +755,7 @@ function execute(machine: Machine, start: number): void {
       default:
         unreachable(exit);
     }
-    p = (p + STRIDE) | 0;
+    p = (p + Word.Stride) | 0;
     left = (machine.left + p) | 0;
     if (generation !== memory.generation) ({ u8, u16, i32, view, generation } = memory);
   }

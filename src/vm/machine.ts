@@ -13,12 +13,8 @@ import type { IsFunction } from './helper-args.js';
 import { checkHelperArgs, functionsOf } from './helper-args.js';
 import { toBigInt } from './int64.js';
 import type { CallSite, Code } from './translate.js';
-import { Reg, STRIDE, translate, UNCHECKED } from './translate.js';
+import { Reg, translate, UNCHECKED, Word } from './translate.js';
 
-/** Words of a saved frame: the position to return to, r6..r9 as pairs. */
-export const FRAME_WORDS = 9;
-/** The kernel's budget of a frame's `may_goto` instructions. */
-export const MAY_GOTO_BUDGET = 8 * 1024 * 1024;
 /** Fuel is counted in words of code, in portions that stay small integers. */
 const PORTION = 1 << 30;
 
@@ -29,7 +25,7 @@ export class Machine implements StepView {
   readonly options: EngineOptions;
   readonly code: Code;
   readonly registers: Int32Array;
-  readonly frames = new Int32Array(MAX_CALL_FRAMES * FRAME_WORDS);
+  readonly frames = new Int32Array(MAX_CALL_FRAMES * Word.Frame);
   /** What is left of each frame's `may_goto` budget. */
   readonly budgets = new Int32Array(MAX_CALL_FRAMES);
   readonly stack: Region;
@@ -77,7 +73,7 @@ export class Machine implements StepView {
   start(depth: number): void {
     this.depth = depth;
     this.run.callback = this.callback;
-    this.budgets[depth] = MAY_GOTO_BUDGET;
+    this.budgets[depth] = Word.MayGoto;
     this.registers[Reg.R10] = this.stack.base + STACK_FRAME_SIZE * (depth + 1);
     this.registers[Reg.R10 + 1] = 0;
     if (this.epoch !== this.memory.epoch) this.forgetPredictions();
@@ -85,7 +81,7 @@ export class Machine implements StepView {
 
   /** Fills the tank for a run. */
   refill(): void {
-    const perInsn = this.code.isStepped ? 2 * STRIDE : STRIDE;
+    const perInsn = this.code.isStepped ? 2 * Word.Stride : Word.Stride;
     this.reserve = this.options.fuel === 0 ? Infinity : this.options.fuel * perInsn;
     this.handedOut = 0;
     this.left = 0;
@@ -101,7 +97,7 @@ export class Machine implements StepView {
 
   /** Instructions executed since `refill`. */
   get executed(): number {
-    return (this.handedOut - this.left) / (this.code.isStepped ? 2 * STRIDE : STRIDE);
+    return (this.handedOut - this.left) / (this.code.isStepped ? 2 * Word.Stride : Word.Stride);
   }
 
   /** The portion is used up where a jump leads to `p`. @throws BpfFault where it was the last. */
@@ -156,7 +152,7 @@ export class Machine implements StepView {
 
   /** The slot of the instruction at `p`. */
   slotOf(p: number): number {
-    return this.code.slots[p / STRIDE];
+    return this.code.slots[p / Word.Stride];
   }
 
   /** Stops for the step hook in front of the instruction that follows `p`. */
@@ -188,16 +184,16 @@ export class Machine implements StepView {
   /** Enters a frame from outside the loop. */
   private pushFrame(p: number): void {
     if (this.depth >= MAX_CALL_FRAMES - 1) throw this.tooDeep(p);
-    this.frames.set(this.registers.subarray(12, 20), this.depth * FRAME_WORDS + 1);
+    this.frames.set(this.registers.subarray(12, 20), this.depth * Word.Frame + 1);
     this.depth++;
-    this.budgets[this.depth] = MAY_GOTO_BUDGET;
+    this.budgets[this.depth] = Word.MayGoto;
     this.registers[Reg.R10] += STACK_FRAME_SIZE;
   }
 
   /** Leaves such a frame and restores what belongs to its caller. */
   private popFrame(): void {
-    const at = --this.depth * FRAME_WORDS;
-    this.registers.set(this.frames.subarray(at + 1, at + FRAME_WORDS), 12);
+    const at = --this.depth * Word.Frame;
+    this.registers.set(this.frames.subarray(at + 1, at + Word.Frame), 12);
     this.registers[Reg.R10] -= STACK_FRAME_SIZE;
   }
 

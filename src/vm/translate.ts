@@ -20,8 +20,17 @@ import type { OpRow } from '../isa/ops.js';
 import { ROWS } from '../isa/ops.js';
 import type { EngineOptions, ProgramImage } from './engine.js';
 
-/** Words an instruction. */
-export const STRIDE = 4;
+/** Constants of the layout; an enum, because the loop would read imported variables anew each time. */
+export const enum Word {
+  /** Words an instruction. */
+  Stride = 4,
+  /** Words of a saved frame: the position to return to, r6..r9 as pairs. */
+  Frame = 9,
+  MaxFrames = 8,
+  FrameSize = 512,
+  /** The kernel's budget of a frame's `may_goto` instructions. */
+  MayGoto = 0x80_0000,
+}
 
 /** Operations of the interpreter that are no instructions. */
 export const enum Internal {
@@ -50,7 +59,7 @@ export interface Code {
   /** Register file with the pool filled in. */
   readonly registers: Int32Array;
   readonly sites: readonly CallSite[];
-  /** Slot of the instruction at p / STRIDE. */
+  /** Slot of the instruction at p / Word.Stride. */
   readonly slots: Int32Array;
   /** Position of the instruction at a slot; the second slot of a lddw has that of the trap at the end. */
   readonly positions: Int32Array;
@@ -147,14 +156,14 @@ class Translator {
   constructor(image: ProgramImage, options: EngineOptions) {
     this.image = image;
     this.options = options;
-    this.scale = options.step === undefined ? STRIDE : 2 * STRIDE;
+    this.scale = options.step === undefined ? Word.Stride : 2 * Word.Stride;
     const { op, length } = image.insns;
     this.positions = new Int32Array(length);
     let count = 0;
     for (let pc = 0; pc < length; pc++) if (op[pc] !== Op.hole) this.positions[pc] = this.scale * count++;
     this.trapAt = this.scale * count;
     for (let pc = 0; pc < length; pc++) if (op[pc] === Op.hole) this.positions[pc] = this.trapAt;
-    this.words = new Int32Array(this.trapAt + 2 * STRIDE);
+    this.words = new Int32Array(this.trapAt + 2 * Word.Stride);
   }
 
   build(): Code {
@@ -162,17 +171,17 @@ class Translator {
     for (let pc = 0; pc < length; pc++) {
       if (op[pc] === Op.hole) continue;
       let p = this.positions[pc];
-      if (this.scale !== STRIDE) {
+      if (this.scale !== Word.Stride) {
         this.words[p] = Internal.Step;
         this.slots.push(pc);
-        p += STRIDE;
+        p += Word.Stride;
       }
       this.slots.push(pc);
       this.instruction(pc, p);
     }
     this.slots.push(length, length);
     this.words[this.trapAt] = Op.hole;
-    this.words[this.trapAt + STRIDE] = Op.exit;
+    this.words[this.trapAt + Word.Stride] = Op.exit;
     const registers = new Int32Array(Reg.Pool + this.pool.words.length);
     registers.set(this.pool.words, Reg.Pool);
     return {
@@ -182,8 +191,8 @@ class Translator {
       slots: Int32Array.from(this.slots),
       positions: this.positions,
       checked: Int32Array.from(this.checked),
-      exitAt: this.trapAt + STRIDE,
-      isStepped: this.scale !== STRIDE,
+      exitAt: this.trapAt + Word.Stride,
+      isStepped: this.scale !== Word.Stride,
     };
   }
 
