@@ -119,8 +119,7 @@ const enum Exit {
  * that the sum of all is the number of instructions.
  */
 function execute(machine: Machine, start: number): void {
-  const { registers: r, memory, frames, budgets } = machine;
-  const code = machine.code.words;
+  const { registers: r, memory } = machine;
   const bottom = machine.depth;
   let { u8, u16, i32, view, generation } = memory;
   let p = start | 0;
@@ -128,10 +127,8 @@ function execute(machine: Machine, start: number): void {
   let left = (machine.left + p) | 0;
   for (;;) {
     let exit: Exit;
-    // Reads that tell the compiler, in front of the loop, all about the arrays in it.
-    void (r[0] | code[0] | u8[0] | u16[0] | i32[0] | view.getUint8(0) | frames[0] | budgets[0]);
     hot: for (; ; p = (p + Word.Stride) | 0) {
-      const w = code[p];
+      const w = r[p];
       const d = (w >> 8) & 31;
       const s = w >>> 13;
       switch ((w & 255) as Op | Internal) {
@@ -389,44 +386,44 @@ function execute(machine: Machine, start: number): void {
         }
         case Op.ldx8: {
           const base = r[s];
-          if (r[s + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[s + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           r[d] = u8[at];
           r[d + 1] = 0;
           continue;
         }
         case Op.ldx16: {
           const base = r[s];
-          if (r[s + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[s + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           r[d] = view.getUint16(at, true);
           r[d + 1] = 0;
           continue;
         }
         case Op.ldx32: {
           const base = r[s];
-          if (r[s + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[s + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           r[d] = view.getInt32(at, true);
           r[d + 1] = 0;
           continue;
         }
         case Op.ldxs8: {
           const base = r[s];
-          if (r[s + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[s + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           const lo = (u8[at] << 24) >> 24;
           r[d] = lo;
           r[d + 1] = lo >> 31;
@@ -434,11 +431,11 @@ function execute(machine: Machine, start: number): void {
         }
         case Op.ldxs16: {
           const base = r[s];
-          if (r[s + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[s + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           const lo = view.getInt16(at, true);
           r[d] = lo;
           r[d + 1] = lo >> 31;
@@ -446,11 +443,11 @@ function execute(machine: Machine, start: number): void {
         }
         case Op.ldxs32: {
           const base = r[s];
-          if (r[s + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[s + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           const lo = view.getInt32(at, true);
           r[d] = lo;
           r[d + 1] = lo >> 31;
@@ -458,11 +455,11 @@ function execute(machine: Machine, start: number): void {
         }
         case Op.ldx64: {
           const base = r[s];
-          if (r[s + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[s + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           r[d] = view.getInt32(at, true);
           r[d + 1] = view.getInt32(at + 4, true);
           continue;
@@ -470,22 +467,22 @@ function execute(machine: Machine, start: number): void {
         case Op.st8:
         case Op.stx8: {
           const base = r[d];
-          if (r[d + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[d + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           u8[at] = r[s];
           continue;
         }
         case Op.st16:
         case Op.stx16: {
           const base = r[d];
-          if (r[d + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[d + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           if ((at & 1) !== 0) {
             exit = Exit.Memory;
             break hot;
@@ -496,11 +493,11 @@ function execute(machine: Machine, start: number): void {
         case Op.st32:
         case Op.stx32: {
           const base = r[d];
-          if (r[d + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[d + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           if ((at & 3) !== 0) {
             exit = Exit.Memory;
             break hot;
@@ -511,11 +508,11 @@ function execute(machine: Machine, start: number): void {
         case Op.st64:
         case Op.stx64: {
           const base = r[d];
-          if (r[d + 1] !== 0 || (base - code[p + 2]) >>> 0 >= code[p + 3] >>> 0) {
+          if (r[d + 1] !== 0 || (base - r[p + 2]) >>> 0 >= r[p + 3] >>> 0) {
             exit = Exit.Memory;
             break hot;
           }
-          const at = (base + code[p + 1]) | 0;
+          const at = (base + r[p + 1]) | 0;
           if ((at & 3) !== 0) {
             exit = Exit.Memory;
             break hot;
@@ -646,9 +643,9 @@ function execute(machine: Machine, start: number): void {
         case Op.ja32:
           break;
         case Op.may_goto: {
-          const budget = budgets[depth];
+          const budget = r[Reg.Budgets + depth];
           if (budget === 0) break;
-          budgets[depth] = budget - 1;
+          r[Reg.Budgets + depth] = budget - 1;
           continue;
         }
         case Op.call:
@@ -660,18 +657,18 @@ function execute(machine: Machine, start: number): void {
             exit = Exit.Depth;
             break hot;
           }
-          const at = depth * Word.Frame;
-          frames[at] = p + Word.Stride;
-          frames[at + 1] = r[12];
-          frames[at + 2] = r[13];
-          frames[at + 3] = r[14];
-          frames[at + 4] = r[15];
-          frames[at + 5] = r[16];
-          frames[at + 6] = r[17];
-          frames[at + 7] = r[18];
-          frames[at + 8] = r[19];
+          const at = Reg.Frames + depth * Word.Frame;
+          r[at] = p + Word.Stride;
+          r[at + 1] = r[12];
+          r[at + 2] = r[13];
+          r[at + 3] = r[14];
+          r[at + 4] = r[15];
+          r[at + 5] = r[16];
+          r[at + 6] = r[17];
+          r[at + 7] = r[18];
+          r[at + 8] = r[19];
           depth = (depth + 1) | 0;
-          budgets[depth] = Word.MayGoto;
+          r[Reg.Budgets + depth] = Word.MayGoto;
           r[Reg.R10] = r[Reg.R10] + Word.FrameSize;
           break;
         }
@@ -681,17 +678,17 @@ function execute(machine: Machine, start: number): void {
             break hot;
           }
           depth = (depth - 1) | 0;
-          const at = depth * Word.Frame;
-          r[12] = frames[at + 1];
-          r[13] = frames[at + 2];
-          r[14] = frames[at + 3];
-          r[15] = frames[at + 4];
-          r[16] = frames[at + 5];
-          r[17] = frames[at + 6];
-          r[18] = frames[at + 7];
-          r[19] = frames[at + 8];
+          const at = Reg.Frames + depth * Word.Frame;
+          r[12] = r[at + 1];
+          r[13] = r[at + 2];
+          r[14] = r[at + 3];
+          r[15] = r[at + 4];
+          r[16] = r[at + 5];
+          r[17] = r[at + 6];
+          r[18] = r[at + 7];
+          r[19] = r[at + 8];
           r[Reg.R10] = r[Reg.R10] - Word.FrameSize;
-          const back = frames[at];
+          const back = r[at];
           left = (left + back - p - Word.Stride) | 0;
           p = (back - Word.Stride) | 0;
           continue;
@@ -714,7 +711,7 @@ function execute(machine: Machine, start: number): void {
         default:
           unreachable((w & 255) as never);
       }
-      const target = code[p + 1];
+      const target = r[p + 1];
       left = (left + target - p - Word.Stride) | 0;
       p = (target - Word.Stride) | 0;
       if (left < target) {
@@ -728,7 +725,7 @@ function execute(machine: Machine, start: number): void {
       case Exit.Return:
         return;
       case Exit.Call:
-        if (machine.callHelper(code[p + 1], p)) p = machine.code.exitAt - Word.Stride;
+        if (machine.callHelper(r[p + 1], p)) p = machine.code.exitAt - Word.Stride;
         break;
       case Exit.Memory:
         memoryAccess(machine, p);
@@ -737,7 +734,7 @@ function execute(machine: Machine, start: number): void {
         atomicAccess(machine, p);
         break;
       case Exit.Divide:
-        divide(r, code[p]);
+        divide(r, r[p]);
         break;
       case Exit.Fuel:
         machine.refuel(p + Word.Stride);

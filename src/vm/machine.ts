@@ -24,10 +24,8 @@ export class Machine implements StepView {
   readonly run: RunState;
   readonly options: EngineOptions;
   readonly code: Code;
+  /** Registers from word 0 on, and all else that `Reg` lists. */
   readonly registers: Int32Array;
-  readonly frames = new Int32Array(MAX_CALL_FRAMES * Word.Frame);
-  /** What is left of each frame's `may_goto` budget. */
-  readonly budgets = new Int32Array(MAX_CALL_FRAMES);
   readonly stack: Region;
   /** Between entry and exit of the outermost run. */
   isActive = false;
@@ -58,7 +56,7 @@ export class Machine implements StepView {
     this.run = run;
     this.options = options;
     this.code = translate(image, options);
-    this.registers = this.code.registers;
+    this.registers = this.code.words;
     this.checksArgs =
       options.checks === 'exact' || (options.checks === 'proved' && image.proved === undefined);
     this.isFunction = functionsOf(image.subprogs);
@@ -73,7 +71,7 @@ export class Machine implements StepView {
   start(depth: number): void {
     this.depth = depth;
     this.run.callback = this.callback;
-    this.budgets[depth] = Word.MayGoto;
+    this.registers[Reg.Budgets + depth] = Word.MayGoto;
     this.registers[Reg.R10] = this.stack.base + STACK_FRAME_SIZE * (depth + 1);
     this.registers[Reg.R10 + 1] = 0;
     if (this.epoch !== this.memory.epoch) this.forgetPredictions();
@@ -152,7 +150,7 @@ export class Machine implements StepView {
 
   /** The slot of the instruction at `p`. */
   slotOf(p: number): number {
-    return this.code.slots[p / Word.Stride];
+    return this.code.slots[(p - this.code.base) / Word.Stride];
   }
 
   /** Stops for the step hook in front of the instruction that follows `p`. */
@@ -184,16 +182,16 @@ export class Machine implements StepView {
   /** Enters a frame from outside the loop. */
   private pushFrame(p: number): void {
     if (this.depth >= MAX_CALL_FRAMES - 1) throw this.tooDeep(p);
-    this.frames.set(this.registers.subarray(12, 20), this.depth * Word.Frame + 1);
+    this.registers.copyWithin(Reg.Frames + this.depth * Word.Frame + 1, 12, 20);
     this.depth++;
-    this.budgets[this.depth] = Word.MayGoto;
+    this.registers[Reg.Budgets + this.depth] = Word.MayGoto;
     this.registers[Reg.R10] += STACK_FRAME_SIZE;
   }
 
   /** Leaves such a frame and restores what belongs to its caller. */
   private popFrame(): void {
-    const at = --this.depth * Word.Frame;
-    this.registers.set(this.frames.subarray(at + 1, at + Word.Frame), 12);
+    const at = Reg.Frames + --this.depth * Word.Frame;
+    this.registers.copyWithin(12, at + 1, at + Word.Frame);
     this.registers[Reg.R10] -= STACK_FRAME_SIZE;
   }
 

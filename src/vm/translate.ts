@@ -1,5 +1,6 @@
 /**
- * A program as the interpreter's loop reads it: four words an instruction, immediates in a pool behind the registers.
+ * A program as the interpreter's loop reads it. All is in one array, because each array costs the loop a check of what it
+ * is and where: the registers, saved frames, the constants, and behind them the code, four words an instruction.
  *
  *      word 0                          1                2             3
  *      +----------+---------+--------+----------------+-------------+-------------+
@@ -7,10 +8,10 @@
  *      |          |      12 |        | site or imm    | base value  | base values |
  *      +----------+---------+--------+----------------+-------------+-------------+
  *
- * dst and src are indices of low words in the register file: r0..r10 at 0..20, then scratch words, then the pool. An
- * immediate is thus a register that nothing writes, and `add64_imm` and `add64_reg` are one case. Positions (`p`) count
- * words; the second slot of a lddw takes no room. Words 2 and 3 are the prediction of a memory access: base register
- * values that are known to be good, see `Machine.checkAccess`.
+ * dst and src are indices of the low words of registers or constants. An immediate is thus a register that nothing
+ * writes, and `add64_imm` and `add64_reg` are one case. Positions (`p`) are indices of the array too; the second slot of
+ * a lddw takes no room. Words 2 and 3 are the prediction of a memory access: base register values that are known to be
+ * good, see `Machine.checkAccess`.
  */
 import { BpfError } from '../errors.js';
 import type { Helper } from '../helpers/proto.js';
@@ -38,11 +39,14 @@ export const enum Internal {
   Step = 254,
 }
 
-/** Words of the register file. */
+/** Places in the array. */
 export const enum Reg {
   R10 = 20,
-  Scratch = 22,
-  Pool = 26,
+  /** Saved frames, innermost last. */
+  Frames = 22,
+  /** What is left of each frame's `may_goto` budget. */
+  Budgets = 94,
+  Pool = 102,
 }
 
 /** A helper or kfunc call. */
@@ -50,16 +54,17 @@ export interface CallSite {
   /** Absent: calling it faults. */
   readonly helper: Helper | undefined;
   readonly what: string;
-  /** Words of the register file to pass, in order. */
+  /** Words of the registers to pass, in order. */
   readonly words: Uint8Array;
 }
 
 export interface Code {
+  /** Registers, frames, constants and instructions. */
   readonly words: Int32Array;
-  /** Register file with the pool filled in. */
-  readonly registers: Int32Array;
+  /** Position of the first instruction. */
+  readonly base: number;
   readonly sites: readonly CallSite[];
-  /** Slot of the instruction at p / Word.Stride. */
+  /** Slot of each instruction. */
   readonly slots: Int32Array;
   /** Position of the instruction at a slot; the second slot of a lddw has that of the trap at the end. */
   readonly positions: Int32Array;
@@ -81,7 +86,7 @@ class Pool {
   private readonly index = new Map<number, number>();
   readonly words: number[] = [];
 
-  /** Index of the pair in the register file. */
+  /** Index of the pair in the array. */
   add(lo: number, hi: number): number {
     const key = hi * 0x1_0000_0000 + (lo >>> 0);
     // Pairs of large magnitude share keys as doubles: those get a new place each time.
@@ -147,8 +152,10 @@ class Translator {
   private readonly checked: number[] = [];
   private readonly slots: number[] = [];
   private readonly positions: Int32Array;
+  private readonly sources: Int32Array;
   private readonly words: Int32Array;
   private readonly scale: number;
+  private readonly base: number;
   private readonly trapAt: number;
   private readonly image: ProgramImage;
   private readonly options: EngineOptions;
@@ -158,12 +165,20 @@ class Translator {
     this.options = options;
     this.scale = options.step === undefined ? Word.Stride : 2 * Word.Stride;
     const { op, length } = image.insns;
+    // Constants first: the code lies behind them.
+    this.sources = Int32Array.from(op, (code, pc) => (code === Op.hole ? 0 : this.source(pc, ROWS[code])));
+    this.base = Reg.Pool + this.pool.words.length;
     this.positions = new Int32Array(length);
-    let count = 0;
-    for (let pc = 0; pc < length; pc++) if (op[pc] !== Op.hole) this.positions[pc] = this.scale * count++;
-    this.trapAt = this.scale * count;
-    for (let pc = 0; pc < length; pc++) if (op[pc] === Op.hole) this.positions[pc] = this.trapAt;
-    this.words = new Int32Array(this.trapAt + 2 * Word.Stride);
+    let at = this.base;
+    for (let pc = 0; pc < length; pc++) {
+      if (op[pc] === Op.hole) continue;
+      this.positions[pc] = at;
+      at += this.scale;
+    }
+    this.trapAt = at;
+    for (let pc = 0; pc < length; pc++) if (op[pc] === Op.hole) this.positions[pc] = at;
+    this.words = new Int32Array(at + 2 * Word.Stride);
+    this.words.set(this.pool.words, Reg.Pool);
   }
 
   build(): Code {
@@ -182,11 +197,9 @@ class Translator {
     this.slots.push(length, length);
     this.words[this.trapAt] = Op.hole;
     this.words[this.trapAt + Word.Stride] = Op.exit;
-    const registers = new Int32Array(Reg.Pool + this.pool.words.length);
-    registers.set(this.pool.words, Reg.Pool);
     return {
       words: this.words,
-      registers,
+      base: this.base,
       sites: this.sites,
       slots: Int32Array.from(this.slots),
       positions: this.positions,
@@ -200,7 +213,7 @@ class Translator {
     const { op, dst, off, imm, target } = this.image.insns;
     const row = ROWS[op[pc]];
     const words = this.words;
-    words[p] = op[pc] | (dst[pc] << 9) | (this.source(pc, row) << SRC_SHIFT);
+    words[p] = op[pc] | (dst[pc] << 9) | (this.sources[pc] << SRC_SHIFT);
     if (isMemory(row)) {
       words[p + 1] = off[pc];
       if (this.options.checks === 'exact' || this.isUnproved(pc)) this.checked.push(p);
@@ -220,7 +233,7 @@ class Translator {
     return this.options.checks === 'proved' && this.image.proved?.[pc] !== 1;
   }
 
-  /** Index of the second operand in the register file. */
+  /** Index of the second operand in the array. */
   private source(pc: number, row: OpRow): number {
     const { src, imm } = this.image.insns;
     if (row.kind === 'lddw') return this.pool.add(...wideImmediate(this.image, pc));
