@@ -9,24 +9,30 @@ export interface CallGraph {
   readonly depth: number;
   /** First slots of subprograms whose address the program takes. */
   readonly callbacks: readonly number[];
-  /** 1 for a subprogram that a call_sub names. */
-  readonly isCalled: Uint8Array;
+  /**
+   * The first subprogram may run in a frame other than 0: it is called, or a tail call from a subprogram, whose callers
+   * stay alive, leads back to it.
+   */
+  readonly isMainShared: boolean;
 }
 
-/**
- * `first` holds the first slots of the subprograms, ascending; `callsBack` tells whether the call at a slot may run a
- * callback.
- */
+/** What a helper does to the flow of calls. */
+export interface CallEffect {
+  readonly callsBack: boolean;
+  readonly mayTailCall: boolean;
+}
+
+/** `first` holds the first slots of the subprograms, ascending; `effectOf` describes the helper called at a slot. */
 export function buildCallGraph(
   insns: DecodedProgram,
   first: readonly number[],
-  callsBack: (pc: number) => boolean,
+  effectOf: (pc: number) => CallEffect | undefined,
 ): CallGraph {
   const count = first.length;
   const numberOf = new Map(first.map((slot, index) => [slot, index]));
   const callees: number[][] = Array.from({ length: count }, () => []);
   const callbacks = new Set<number>();
-  const isCalled = new Uint8Array(count);
+  let isMainShared = false;
   const hasCallback = new Uint8Array(count);
   for (let pc = 0, at = 0; pc < insns.length; pc++) {
     while (at + 1 < count && first[at + 1] <= pc) at++;
@@ -35,17 +41,19 @@ export function buildCallGraph(
       const callee = numberOf.get(insns.target[pc]);
       if (callee === undefined) continue;
       callees[at].push(callee);
-      isCalled[callee] = 1;
+      isMainShared ||= callee === 0;
     } else if (op === Op.lddw_func) {
       if (numberOf.has(insns.target[pc])) callbacks.add(insns.target[pc]);
-    } else if ((op === Op.call || op === Op.call_kfunc) && callsBack(pc)) {
-      hasCallback[at] = 1;
+    } else if (op === Op.call || op === Op.call_kfunc) {
+      const effect = effectOf(pc);
+      if (effect?.callsBack === true) hasCallback[at] = 1;
+      isMainShared ||= effect?.mayTailCall === true && at > 0;
     }
   }
   for (let at = 0; at < count; at++) {
     if (hasCallback[at] === 1) for (const slot of callbacks) callees[at].push(numberOf.get(slot)!);
   }
-  return { ...walk(callees), callbacks: [...callbacks], isCalled };
+  return { ...walk(callees), callbacks: [...callbacks], isMainShared: isMainShared || callbacks.has(0) };
 }
 
 /** Depth-first search with an explicit stack: postorder, and the length of the longest path. */

@@ -149,8 +149,8 @@ const callHelper: Emit = (g, pc) => {
   }
   if (helper.id === MAP_LOOKUP_ELEM && inlineArrayLookup(g, pc)) return;
   checkNarrow(g, pc, helper.narrowPointers);
-  if (helper.callsBack) {
-    g.storeFuel();
+  if (helper.callsBack) g.storeFuel();
+  if (helper.callsBack || helper.mayTailCall) {
     g.zero();
     g.frameBase(0);
     b.memory(Wasm.I32Store, g.control(Control.frame));

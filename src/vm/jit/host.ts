@@ -2,7 +2,8 @@
 import type { Helper } from '../../helpers/proto.js';
 import type { RunState } from '../../helpers/run-state.js';
 import type { BpfMemory } from '../../memory/memory.js';
-import type { Executable } from '../engine.js';
+import type { TailCallTarget } from '../engine.js';
+import { MAX_TAIL_CALLS } from '../engine.js';
 import { checkHelperArgs, type IsFunction } from '../helper-args.js';
 import { Control, Signal } from './control.js';
 
@@ -78,9 +79,10 @@ function withTailCall({ memory, run, control }: HostContext, call: HelperImportF
   return (...args) => {
     memory.i32[signal] = Signal.None;
     const failed = call(...args);
-    const target = run.tailCall as Executable | null;
-    if (target === null) return failed;
+    const target = (run.tailCall as TailCallTarget | null)?.compiled;
     run.tailCall = null;
+    if (target === undefined || run.tailCalls >= MAX_TAIL_CALLS) return failed;
+    run.tailCalls++;
     const { callback } = run;
     const low = target.enter(run.ctx);
     run.callback = callback;

@@ -40,6 +40,8 @@ export interface CompiledModule {
   readonly callbacks: readonly number[];
   /** Offset in the context of a pointer to the packet, or -1. */
   readonly packetOffset: number;
+  /** The host says in which frame the entry runs. */
+  readonly usesEntryFrame: boolean;
   /** Helper imports check their arguments. */
   readonly checksArgs: boolean;
 }
@@ -143,7 +145,7 @@ interface Plan {
 /** Graphs, parameters and function indices of all subprograms. */
 function planSubprogs(image: ProgramImage, imports: Imports): Plan {
   const { insns, subprogs } = image;
-  const graph = buildCallGraph(insns, subprogs, (pc) => imports.at(pc)?.callsBack === true);
+  const graph = buildCallGraph(insns, subprogs, (pc) => imports.at(pc));
   const params = new Map<number, number>();
   const argsOfCall = (pc: number): number => {
     if (insns.op[pc] === Op.call_sub) return params.get(insns.target[pc]) ?? ALL_ARGS;
@@ -225,6 +227,7 @@ export function compileModule(
     helpers: imports.uses,
     callbacks: graph.callbacks,
     packetOffset,
+    usesEntryFrame: graph.isMainShared,
     checksArgs: target.checksArgs,
   };
 }
@@ -242,8 +245,7 @@ function writeModule(
   const entryType = types.of([WasmType.I32], WasmType.I32);
   const callbackType = types.of([], WasmType.I32);
   const mainNumber = sources.findIndex(({ info }) => info.from === 0);
-  // The entry is the first subprogram itself unless that is called too.
-  const isMainShared = graph.isCalled[0] === 1 || callbacks.includes(0);
+  const { isMainShared } = graph;
   const functionTypes = sources.map(({ info }, number) =>
     number === mainNumber && !isMainShared ? entryType : subprogType(types, info.params),
   );

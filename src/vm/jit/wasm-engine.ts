@@ -63,6 +63,8 @@ class WasmProgram implements Executable {
   private readonly host: HostContext;
   private readonly learner: Learner;
   private entry!: (ctx: number) => number;
+  private usesEntryFrame = false;
+  private isActive = false;
   private callbacks = new Map<number, () => number>();
 
   constructor(
@@ -111,15 +113,29 @@ class WasmProgram implements Executable {
 
   enter(ctx: number): number {
     this.runState.callback = this.callback;
+    const { isActive } = this;
     if (this.learner.isOutdated(ctx)) {
       this.learner.prepare(ctx);
-      if (this.learner.wantsRebuild) this.build();
+      // Code that is under way shares the control block with what a new module would make of it.
+      if (this.learner.wantsRebuild && !isActive) this.build();
     }
+    if (this.usesEntryFrame) this.setEntryFrame();
+    this.isActive = true;
     try {
       return this.entry(ctx);
     } catch (error) {
       throw error instanceof WebAssembly.RuntimeError ? this.strayAccess(error) : error;
+    } finally {
+      this.isActive = isActive;
     }
+  }
+
+  /** A tail call from a subprogram leaves the frames below it alive, also where the program calls itself. */
+  private setEntryFrame(): void {
+    const { control } = this;
+    const { i32 } = this.memory;
+    const frame = i32[(control + Control.frame) >> 2];
+    i32[(control + Control.entryFrame) >> 2] = this.isActive ? frame : this.stack.base;
   }
 
   /** Compiles and instantiates, with what earlier runs taught. */
@@ -127,6 +143,7 @@ class WasmProgram implements Executable {
     const { memory, control, stack, learner } = this;
     const compiled = compileModule(this.image, { memory, stack, control }, this.options, learner.distrusted);
     learner.adopt(compiled);
+    this.usesEntryFrame = compiled.usesEntryFrame;
     const exports = this.instantiate(compiled);
     this.entry = exports[ENTRY_EXPORT];
     this.callbacks = new Map(

@@ -16,11 +16,15 @@ const MODES: readonly (readonly [string, EngineOptions, number])[] = [
 ];
 
 describe(`interpreter and wasm on random programs (BPFVM_SEED=${seed})`, () => {
-  it.each(MODES)('leave the same result and packet: %s', (_name, options, times) => {
-    for (let i = 0; i < count; i++) {
-      const { seed: programSeed, bytes, packet } = randomProgram(seedOf(seed, i));
-      const expected = runOn(interpreter, bytes, packet, options, times);
-      expect(runOn(wasmEngine, bytes, packet, options, times), `program ${programSeed}`).toEqual(expected);
-    }
-  });
+  it.each(MODES)(
+    'leave the same result and packet: %s',
+    { timeout: 60_000 + 50 * count },
+    (_name, options, times) => {
+      for (let i = 0; i < count; i++) {
+        const { seed: programSeed, bytes, packet } = randomProgram(seedOf(seed, i));
+        const expected = runOn(interpreter, bytes, packet, options, times);
+        expect(runOn(wasmEngine, bytes, packet, options, times), `program ${programSeed}`).toEqual(expected);
+      }
+    },
+  );
 });
