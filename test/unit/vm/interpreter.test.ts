@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { FaultKind } from '../../../src/errors.js';
 import { BpfFault } from '../../../src/errors.js';
 import type { Helper } from '../../../src/helpers/proto.js';
@@ -6,12 +6,26 @@ import { ARG, RET } from '../../../src/helpers/proto.js';
 import { FUNC_POINTER_BASE } from '../../../src/helpers/run-state.js';
 import type { OpName } from '../../../src/isa/op.gen.js';
 import { BpfMemory, RegionKind } from '../../../src/memory/memory.js';
-import type { EngineOptions, Executable } from '../../../src/vm/engine.js';
+import type { Engine, EngineOptions, Executable } from '../../../src/vm/engine.js';
 import { interpreter } from '../../../src/vm/interpreter.js';
+import { wasmEngine } from '../../../src/vm/jit/wasm-engine.js';
 import type { Fields, ImageOptions } from '../../lib/image.js';
 import { exit, imageOf, insn, join, load64, runStateOf } from '../../lib/image.js';
 
 const EXACT: EngineOptions = { checks: 'exact', fuel: 0 };
+
+/** The engine that the tests of a group run on. */
+let engine: Engine = interpreter;
+
+/** A group of tests, run on each engine. */
+function onEveryEngine(title: string, body: () => void): void {
+  describe.each([interpreter, wasmEngine])(`${title} ($name)`, (each) => {
+    beforeAll(() => {
+      engine = each;
+    });
+    body();
+  });
+}
 
 interface Setup extends ImageOptions {
   readonly engine?: EngineOptions;
@@ -24,7 +38,7 @@ function load(parts: readonly Uint8Array[], setup: Setup = {}) {
   // Keeps the stack away from the NULL page, whose faults are called otherwise.
   if (memory.usedBytes <= 4096) memory.alloc(4096, RegionKind.Mem);
   const run = runStateOf(memory, setup.maps);
-  const program = interpreter.compile(imageOf(join(...parts), setup), memory, run, setup.engine ?? EXACT);
+  const program = engine.compile(imageOf(join(...parts), setup), memory, run, setup.engine ?? EXACT);
   return { program, run, memory };
 }
 
@@ -68,7 +82,7 @@ const PURE: Record<string, Pure> = {
   arsh: (a, b, n) => signed(a, n) >> (b % BigInt(n)),
 };
 
-describe('arithmetic at the edges', () => {
+onEveryEngine('arithmetic at the edges', () => {
   it.each(Object.keys(PURE).flatMap((name) => [32, 64].map((bits) => [name, bits] as const)))(
     '%s%i equals the same on BigInt for all pairs',
     (name, bits) => {
@@ -88,7 +102,7 @@ describe('arithmetic at the edges', () => {
   );
 });
 
-describe('conditions at the edges', () => {
+onEveryEngine('conditions at the edges', () => {
   const COND: Record<string, Pure> = {
     jeq: (a, b) => BigInt(a === b),
     jne: (a, b) => BigInt(a !== b),
@@ -122,7 +136,7 @@ describe('conditions at the edges', () => {
   );
 });
 
-describe('unary operations', () => {
+onEveryEngine('unary operations', () => {
   const X = 0x8899_aabb_ccdd_eef0n;
   it.each<[OpName, Fields, bigint]>([
     ['neg64', {}, BigInt.asUintN(64, -X)],
@@ -150,7 +164,7 @@ describe('unary operations', () => {
   });
 });
 
-describe('memory', () => {
+onEveryEngine('memory', () => {
   it.each([8, 16, 32, 64])('stores and loads %i bits through the stack, aligned or not', (bits) => {
     const value = 0xf1e2_d3c4_b5a6_9788n;
     for (const off of [-8, -13]) {
@@ -234,7 +248,7 @@ describe('memory', () => {
   });
 });
 
-describe('atomics', () => {
+onEveryEngine('atomics', () => {
   const A = 0xffff_ffff_8000_0001n;
   const B = 0x0000_0001_8000_0003n;
   const u64 = (value: bigint) => BigInt.asUintN(64, value);
@@ -286,7 +300,7 @@ describe('atomics', () => {
   });
 });
 
-describe('subprograms', () => {
+onEveryEngine('subprograms', () => {
   // main: r6 = 5, r0 = f(r6) + r6; f: its own r6, its own stack
   const program = [
     insn('mov64_imm', { dst: 6, imm: 5 }),
@@ -310,7 +324,7 @@ describe('subprograms', () => {
   it('counts the instructions of all frames', () => {
     const { program: loaded } = load(program);
     loaded.run(0);
-    expect(loaded.insnsExecuted).toBe(12);
+    if (engine === interpreter) expect(loaded.insnsExecuted).toBe(12);
   });
 
   it('faults at the ninth frame', () => {
@@ -330,7 +344,7 @@ describe('subprograms', () => {
   });
 });
 
-describe('helpers', () => {
+onEveryEngine('helpers', () => {
   const seen: number[][] = [];
   const helper = (id: number, more: Partial<Helper>): Helper => ({
     id,
@@ -414,7 +428,7 @@ describe('helpers', () => {
     ];
     const { program } = load(parts, { helpers: [loop] });
     expect(program.run(0)).toBe(48);
-    expect(program.insnsExecuted).toBe(10 + 10 * 6);
+    if (engine === interpreter) expect(program.insnsExecuted).toBe(10 + 10 * 6);
   });
 
   it.each<[string, readonly Uint8Array[], FaultKind]>([
@@ -435,7 +449,7 @@ describe('helpers', () => {
   });
 });
 
-describe('fuel and budgets', () => {
+onEveryEngine('fuel and budgets', () => {
   const forever = insn('ja', { off: -1 });
 
   it('stops an endless loop', () => {
@@ -452,7 +466,7 @@ describe('fuel and budgets', () => {
     ];
     const { program } = load(parts, { engine: { checks: 'exact', fuel: 202 } });
     expect(program.run(0)).toBe(0);
-    expect(program.insnsExecuted).toBe(202);
+    if (engine === interpreter) expect(program.insnsExecuted).toBe(202);
   });
 
   it('may_goto leaves its loop after 8M rounds', () => {
@@ -467,7 +481,7 @@ describe('fuel and budgets', () => {
   });
 });
 
-describe('tail calls', () => {
+onEveryEngine('tail calls', () => {
   const memory = new BpfMemory();
   const run = runStateOf(memory);
   const programs: Executable[] = [];
@@ -484,7 +498,7 @@ describe('tail calls', () => {
     },
   };
   const compile = (...parts: readonly Uint8Array[]) =>
-    interpreter.compile(imageOf(join(...parts), { helpers: [tailCall] }), memory, run, EXACT);
+    engine.compile(imageOf(join(...parts), { helpers: [tailCall] }), memory, run, EXACT);
   const callTo = (index: number) =>
     join(insn('mov64_imm', { dst: 2, imm: index }), insn('call', { imm: 12 }));
   const ctx = memory.alloc(8, RegionKind.Ctx).base;
@@ -533,7 +547,7 @@ describe('tail calls', () => {
   });
 });
 
-describe('legacy packet loads', () => {
+onEveryEngine('legacy packet loads', () => {
   const packet = Uint8Array.of(1, 2, 3, 4, 5, 6);
   function loadPacket(name: OpName, fields: Fields): bigint {
     const memory = new BpfMemory();
@@ -579,6 +593,10 @@ describe('legacy packet loads', () => {
 });
 
 describe('the step hook', () => {
+  beforeAll(() => {
+    engine = interpreter;
+  });
+
   it('sees each instruction before it runs, with its registers', () => {
     const steps: string[] = [];
     const step: EngineOptions['step'] = (view) => void steps.push(`${view.pc}: r0=${view.register(0)}`);
