@@ -4,8 +4,7 @@ import type { BpfObject, BpfProgram, BpfVm } from '../../src/index.js';
 import { AttachType, Errno, linkCreate, progAttach, progDetach, progQuery } from '../../src/index.js';
 import { MSG_PEEK } from '../../src/net/sock.js';
 import type { TcpSock } from '../../src/net/tcp-sock.js';
-import { describeCorpus } from './lib/corpus.js';
-import { VERDICT, drain, getGlobal, loadSelftest, pattern, sockMap, u32 } from './lib/sockmap.js';
+import { VERDICT, describeEngines, drain, getGlobal, pattern, sockMap, u32 } from './lib/sockmap.js';
 
 const ebusy: unknown = expect.objectContaining({ errno: Errno.EBUSY });
 
@@ -16,9 +15,9 @@ function receiver(vm: BpfVm, object: BpfObject): { sender: TcpSock; receiver: Tc
   return { sender, receiver: inMap };
 }
 
-describeCorpus('test_sockmap_pass_prog', (corpus) => {
+describeEngines('test_sockmap_pass_prog', (loader) => {
   it('256 bytes pass: they count as unread, can be peeked at, and are read once', () => {
-    const { vm, object } = loadSelftest(corpus, 'test_sockmap_pass_prog');
+    const { vm, object } = loader.load('test_sockmap_pass_prog');
     progAttach(object.program('prog_skb_verdict'), object.map('sock_map_rx'), AttachType.SkSkbStreamVerdict);
     const { sender, receiver: sock } = receiver(vm, object);
     const bytes = pattern(256);
@@ -31,7 +30,7 @@ describeCorpus('test_sockmap_pass_prog', (corpus) => {
   });
 
   it('the end of the stream passes a verdict program', () => {
-    const { vm, object } = loadSelftest(corpus, 'test_sockmap_pass_prog');
+    const { vm, object } = loader.load('test_sockmap_pass_prog');
     progAttach(object.program('prog_skb_verdict'), object.map('sock_map_rx'), AttachType.SkSkbStreamVerdict);
     const { sender, receiver: sock } = receiver(vm, object);
     sender.shutdown(1);
@@ -39,7 +38,7 @@ describeCorpus('test_sockmap_pass_prog', (corpus) => {
   });
 
   it('a link is updated to a program of the same attach type, which then runs, and not to another', () => {
-    const { vm, object } = loadSelftest(corpus, 'test_sockmap_pass_prog');
+    const { vm, object } = loader.load('test_sockmap_pass_prog');
     const link = linkCreate(
       object.program('prog_skb_verdict'),
       object.map('sock_map_rx'),
@@ -55,9 +54,9 @@ describeCorpus('test_sockmap_pass_prog', (corpus) => {
   });
 });
 
-describeCorpus('test_sockmap_drop_prog', (corpus) => {
+describeEngines('test_sockmap_drop_prog', (loader) => {
   it('256 bytes are dropped: nothing to read, and the sender does not notice', () => {
-    const { vm, object } = loadSelftest(corpus, 'test_sockmap_drop_prog');
+    const { vm, object } = loader.load('test_sockmap_drop_prog');
     progAttach(object.program('prog_skb_verdict'), object.map('sock_map_rx'), AttachType.SkSkbVerdict);
     const { sender, receiver: sock } = receiver(vm, object);
     expect(sender.send(pattern(256))).toBe(256);
@@ -67,14 +66,14 @@ describeCorpus('test_sockmap_drop_prog', (corpus) => {
   });
 });
 
-describeCorpus('test_sockmap_skb_verdict_attach', (corpus) => {
+describeEngines('test_sockmap_skb_verdict_attach', (loader) => {
   const pairs: [string, AttachType, AttachType][] = [
     ['a stream verdict after an skb verdict', AttachType.SkSkbVerdict, AttachType.SkSkbStreamVerdict],
     ['an skb verdict after a stream verdict', AttachType.SkSkbStreamVerdict, AttachType.SkSkbVerdict],
   ];
 
   it.each(pairs)('%s is refused as busy until the first is detached', (_name, first, second) => {
-    const { object } = loadSelftest(corpus, 'test_sockmap_skb_verdict_attach');
+    const { object } = loader.load('test_sockmap_skb_verdict_attach');
     const [program, map] = [object.program('prog_skb_verdict'), object.map('sock_map')];
     progAttach(program, map, first);
     expect(() => progAttach(program, map, second)).toThrow(ebusy);
@@ -83,7 +82,7 @@ describeCorpus('test_sockmap_skb_verdict_attach', (corpus) => {
   });
 
   it('a link of one kind is refused over a plain attachment of the other kind', () => {
-    const { object } = loadSelftest(corpus, 'test_sockmap_skb_verdict_attach');
+    const { object } = loader.load('test_sockmap_skb_verdict_attach');
     const [program, map] = [object.program('prog_skb_verdict'), object.map('sock_map')];
     linkCreate(program, map, AttachType.SkSkbVerdict).detach();
     progAttach(program, map, AttachType.SkSkbStreamVerdict);
@@ -91,7 +90,7 @@ describeCorpus('test_sockmap_skb_verdict_attach', (corpus) => {
   });
 
   it('attached, it drops what arrives', () => {
-    const { vm, object } = loadSelftest(corpus, 'test_sockmap_skb_verdict_attach');
+    const { vm, object } = loader.load('test_sockmap_skb_verdict_attach');
     progAttach(object.program('prog_skb_verdict'), object.map('sock_map'), AttachType.SkSkbVerdict);
     const [sender, inMap] = vm.net.tcpPair();
     sockMap(object, 'sock_map').updateSock(u32(0), inMap);
@@ -100,7 +99,7 @@ describeCorpus('test_sockmap_skb_verdict_attach', (corpus) => {
   });
 });
 
-describeCorpus('test_sockmap_progs_query', (corpus) => {
+describeEngines('test_sockmap_progs_query', (loader) => {
   const rows: [string, string, AttachType][] = [
     ['a stream parser', 'prog_skb_verdict', AttachType.SkSkbStreamParser],
     ['a stream verdict', 'prog_skb_verdict', AttachType.SkSkbStreamVerdict],
@@ -109,7 +108,7 @@ describeCorpus('test_sockmap_progs_query', (corpus) => {
   ];
 
   it.each(rows)('a query tells nothing before and the program id after attaching %s', (_kind, name, type) => {
-    const { object } = loadSelftest(corpus, 'test_sockmap_progs_query');
+    const { object } = loader.load('test_sockmap_progs_query');
     const [program, map] = [object.program(name), object.map('sock_map')];
     expect(progQuery(map, type)).toEqual([]);
     progAttach(program, map, type);
@@ -119,7 +118,7 @@ describeCorpus('test_sockmap_progs_query', (corpus) => {
   });
 
   it('both programs pass traffic', () => {
-    const { vm, object } = loadSelftest(corpus, 'test_sockmap_progs_query');
+    const { vm, object } = loader.load('test_sockmap_progs_query');
     progAttach(object.program('prog_skb_verdict'), object.map('sock_map'), AttachType.SkSkbVerdict);
     progAttach(object.program('prog_skmsg_verdict'), object.map('sock_map'), AttachType.SkMsgVerdict);
     const [peer, inMap] = vm.net.tcpPair();
@@ -130,11 +129,11 @@ describeCorpus('test_sockmap_progs_query', (corpus) => {
   });
 });
 
-describeCorpus('test_sockmap_update', (corpus) => {
+describeEngines('test_sockmap_update', (loader) => {
   const run = (program: BpfProgram): number => program.runAt(0);
 
   it('a classifier copies a socket from one map to a sockmap and a sockhash: the cookies are equal', () => {
-    const { vm, object } = loadSelftest(corpus, 'test_sockmap_update');
+    const { vm, object } = loader.load('test_sockmap_update');
     const [, sock] = vm.net.tcpPair();
     sockMap(object, 'src').updateSock(u32(0), sock);
     expect(run(object.program('copy_sock_map'))).toBe(VERDICT.PASS);
@@ -145,7 +144,7 @@ describeCorpus('test_sockmap_update', (corpus) => {
 
   describe('where the source slot is empty', () => {
     it('copies nothing', () => {
-      const { object } = loadSelftest(corpus, 'test_sockmap_update');
+      const { object } = loader.load('test_sockmap_update');
       expect(run(object.program('copy_sock_map'))).toBe(VERDICT.DROP);
       expect(() => object.map('dst_sock_map').lookupElem(u32(0))).toThrow(
         expect.objectContaining({ errno: Errno.ENOENT }),

@@ -10,9 +10,8 @@ import { describe, expect, it } from 'vitest';
 import type { BpfObject, BpfVm } from '../../src/index.js';
 import { AttachType, Errno, progAttach } from '../../src/index.js';
 import type { TcpSock } from '../../src/net/tcp-sock.js';
-import { describeCorpus } from './lib/corpus.js';
-import type { Corpus } from './lib/corpus.js';
-import { drain, loadSelftest, pattern, setElement, sockMap, u32 } from './lib/sockmap.js';
+import type { Loader } from './lib/sockmap.js';
+import { describeEngines, drain, join, pattern, setElement, sockMap, u32 } from './lib/sockmap.js';
 
 const FRONTEND_PORT = 10_000;
 const BACKEND_PORT = 10_001;
@@ -36,8 +35,8 @@ function connectedTo(vm: BpfVm, port: number): [TcpSock, TcpSock] {
 }
 
 /** The bench with a message program on c1; `verdict` is what runs on p1, after a parser where one is wanted. */
-function setUp(corpus: Corpus, name: string, message?: string, verdict = 'bpf_prog2', parse = true): Bench {
-  const { vm, object } = loadSelftest(corpus, name);
+function setUp(loader: Loader, name: string, message?: string, verdict = 'bpf_prog2', parse = true): Bench {
+  const { vm, object } = loader.load(name);
   const [c1, p1] = connectedTo(vm, FRONTEND_PORT);
   const [c2, p2] = connectedTo(vm, BACKEND_PORT);
   const map = sockMap(object, 'sock_map');
@@ -93,14 +92,14 @@ const GROUPS: Readonly<Record<string, readonly [length: number, count: number, r
 /** Sends a group on c1 as the selftest does, and gives back what was sent. Reads at `reader` in between. */
 function sendGroup(bench: Bench, group: string, reader: TcpSock): { sent: Uint8Array; received: Uint8Array } {
   const [length, count, rate] = GROUPS[group]!;
-  const [sent, received]: number[][] = [[], []];
+  const [sent, received]: Uint8Array[][] = [[], []];
   for (let round = 0; round < rate; round++) {
     const parts = Array.from({ length: count }, (_, part) => pattern(length, part));
-    for (const part of parts) for (const byte of part) sent!.push(byte);
+    sent!.push(...parts);
     expect(bench.c1.sendv(parts)).toBe(length * count);
-    for (const byte of drain(reader)) received!.push(byte);
+    received!.push(drain(reader));
   }
-  return { sent: Uint8Array.from(sent!), received: Uint8Array.from(received!) };
+  return { sent: join(sent!), received: join(received!) };
 }
 
 interface Case {
@@ -147,10 +146,10 @@ const INTACT: readonly Case[] = [
 ];
 
 describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
-  describeCorpus('messages', (corpus) => {
+  describeEngines('messages', (loader) => {
     for (const { name: what, program, options, groups } of INTACT) {
       it.each(groups)(`${what}: all bytes of the group "%s" arrive in order`, (group) => {
-        const bench = setUp(corpus, name, program);
+        const bench = setUp(loader, name, program);
         configure(bench.object, options);
         const { sent, received } = sendGroup(bench, group, bench.p2);
         expect(received.length).toBe(sent.length);
@@ -159,7 +158,7 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     }
 
     it.each(EVERY_GROUP)('drop: the group "%s" is refused and nothing arrives', (group) => {
-      const bench = setUp(corpus, name, 'bpf_prog10');
+      const bench = setUp(loader, name, 'bpf_prog10');
       configure(bench.object, {});
       const [length, count] = GROUPS[group]!;
       const parts = Array.from({ length: count }, () => pattern(length));
@@ -168,7 +167,7 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
 
     it('push 1 byte at 1: the receiver gets one byte more, at that place', () => {
-      const bench = setUp(corpus, name, 'bpf_prog4');
+      const bench = setUp(loader, name, 'bpf_prog4');
       configure(bench.object, { push: [1, 1] });
       const bytes = pattern(10, 100);
       expect(bench.c1.send(bytes)).toBe(10);
@@ -181,14 +180,14 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
 
     it.each(MANY)('push 2 bytes at 1 and redirect, "%s": two bytes more for each message', (group) => {
-      const bench = setUp(corpus, name, 'bpf_prog6');
+      const bench = setUp(loader, name, 'bpf_prog6');
       configure(bench.object, { push: [1, 2] });
       const { sent, received } = sendGroup(bench, group, bench.p2);
       expect(received.length).toBe(sent.length + 2 * GROUPS[group]![2]);
     });
 
     it('push 4096 bytes at 4096 into large messages', () => {
-      const bench = setUp(corpus, name, 'bpf_prog4');
+      const bench = setUp(loader, name, 'bpf_prog4');
       configure(bench.object, { push: [4096, 4096] });
       const bytes = pattern(20_000);
       bench.c1.send(bytes);
@@ -199,7 +198,7 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
 
     it.each(['bpf_prog4', 'bpf_prog6'])('pop 2 bytes at 1 with %s: the receiver gets the rest', (program) => {
-      const bench = setUp(corpus, name, program);
+      const bench = setUp(loader, name, program);
       configure(bench.object, { pop: [1, 2] });
       const bytes = pattern(10, 100);
       expect(bench.c1.send(bytes)).toBe(10);
@@ -207,7 +206,7 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
 
     it('push 10 bytes at 1 and pop 4 at 5 in one run', () => {
-      const bench = setUp(corpus, name, 'bpf_prog4');
+      const bench = setUp(loader, name, 'bpf_prog4');
       configure(bench.object, { push: [1, 10], pop: [5, 4] });
       const bytes = pattern(20, 100);
       expect(bench.c1.send(bytes)).toBe(20);
@@ -220,7 +219,7 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
 
     it('cork 512: messages wait until 512 bytes are there and then leave together', () => {
-      const bench = setUp(corpus, name, 'bpf_prog4');
+      const bench = setUp(loader, name, 'bpf_prog4');
       configure(bench.object, { cork: 512 });
       for (let sent = 0; sent < 500; sent += 100) {
         expect(bench.c1.send(pattern(100))).toBe(100);
@@ -231,9 +230,9 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
   });
 
-  describeCorpus('buffers', (corpus) => {
+  describeEngines('buffers', (loader) => {
     it('what arrives at port 10000 leaves by socket 10; what arrives elsewhere goes to socket 1', () => {
-      const bench = setUp(corpus, name);
+      const bench = setUp(loader, name);
       bench.c1.send(pattern(100));
       expect(drain(bench.p2)).toEqual(pattern(100));
       bench.p2.send(pattern(50));
@@ -242,7 +241,7 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
 
     it('a parser that asks for 512 bytes holds two messages of 256 together', () => {
-      const bench = setUp(corpus, name);
+      const bench = setUp(loader, name);
       setElement(bench.object.map('sock_skb_opts'), 2, 512);
       bench.c1.send(pattern(256));
       expect(drain(bench.p2)).toEqual(new Uint8Array());
@@ -251,7 +250,7 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
 
     it('a parser that asks for 10 bytes cuts a message of 20 in two, and nothing is read twice', () => {
-      const bench = setUp(corpus, name);
+      const bench = setUp(loader, name);
       setElement(bench.object.map('sock_skb_opts'), 2, 10);
       bench.c1.send(pattern(20));
       expect(drain(bench.p2)).toEqual(pattern(20));
@@ -259,14 +258,14 @@ describe.each(['test_sockmap_kern', 'test_sockhash_kern'])('%s', (name) => {
     });
 
     it('without a parser, bpf_prog3 makes room of four bytes and writes PASS at offset 13', () => {
-      const bench = setUp(corpus, name, undefined, 'bpf_prog3', false);
+      const bench = setUp(loader, name, undefined, 'bpf_prog3', false);
       bench.c1.send(pattern(100));
       const received = drain(bench.p1);
       expect([received.length, Buffer.from(received.subarray(13, 17)).toString()]).toEqual([104, 'PASS']);
     });
 
     it('with a parser, only as many bytes pass as it asked for, room or not', () => {
-      const bench = setUp(corpus, name, undefined, 'bpf_prog3');
+      const bench = setUp(loader, name, undefined, 'bpf_prog3');
       bench.c1.send(pattern(100));
       expect(drain(bench.p1).length).toBe(100);
     });

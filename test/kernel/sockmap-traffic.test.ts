@@ -3,23 +3,20 @@
  * and redirects by what the first two bytes say, and a message program on the sender.
  */
 import { expect, it } from 'vitest';
-import type { BpfObject } from '../../src/index.js';
+import type { BpfObject, BpfVm, SockMapBase } from '../../src/index.js';
 import {
   AttachType,
   BPF_ANY,
   BPF_EXIST,
   BPF_NOEXIST,
-  BpfVm,
   Errno,
   ProgType,
   progAttach,
   progDetach,
 } from '../../src/index.js';
-import type { SockMapBase } from '../../src/index.js';
 import type { TcpSock } from '../../src/net/tcp-sock.js';
-import { describeCorpus } from './lib/corpus.js';
-import type { Corpus } from './lib/corpus.js';
-import { drain, loadSelftest, sockMap, u32 } from './lib/sockmap.js';
+import type { Loader } from './lib/sockmap.js';
+import { describeEngines, drain, sockMap, u32 } from './lib/sockmap.js';
 
 /** Slots as the selftest numbers them: 2 and 3 connected, 4 and 5 are what they connected to. */
 const [SENDER, READER, IN, OUT] = [2, 3, 4, 5];
@@ -38,10 +35,10 @@ interface Bench {
   traffic(map: number, key: number): Uint8Array;
 }
 
-function setUp(corpus: Corpus): Bench {
-  const vm = new BpfVm();
+function setUp(loader: Loader): Bench {
+  const vm = loader.newVm();
   const load = (name: string, program: string, progType: ProgType): BpfObject =>
-    loadSelftest(corpus, name, { types: { [program]: { progType } } }, vm).object;
+    loader.load(name, { types: { [program]: { progType } } }, vm).object;
   const parse = load('sockmap_parse_prog', 'bpf_prog1', ProgType.SkSkb);
   const message = load('sockmap_tcp_msg_prog', 'bpf_prog1', ProgType.SkMsg);
   const verdict = load('sockmap_verdict_prog', 'bpf_prog2', ProgType.SkSkb);
@@ -75,13 +72,13 @@ function setUp(corpus: Corpus): Bench {
   };
 }
 
-describeCorpus('sockmap_parse_prog, sockmap_verdict_prog and sockmap_tcp_msg_prog', (corpus) => {
+describeEngines('sockmap_parse_prog, sockmap_verdict_prog and sockmap_tcp_msg_prog', (loader) => {
   const rewritten = Uint8Array.from([0xd, 0xe, 0xa, 0xd, 0xb, 0xe, 0xe, 0xf, ...new Uint8Array(12)]);
 
   it.each([RX_MAP, TX_MAP])(
     'a message for key 5 of map %d arrives rewritten at the peer of socket 5',
     (map) => {
-      const bench = setUp(corpus);
+      const bench = setUp(loader);
       bench.attachAll();
       expect(bench.traffic(map, OUT)).toEqual(rewritten);
       expect(drain(bench.socks.get(IN)!)).toEqual(new Uint8Array());
@@ -89,14 +86,14 @@ describeCorpus('sockmap_parse_prog, sockmap_verdict_prog and sockmap_tcp_msg_pro
   );
 
   it('a message for an empty key is dropped, which the sender does not notice', () => {
-    const bench = setUp(corpus);
+    const bench = setUp(loader);
     bench.attachAll();
     expect(bench.traffic(TX_MAP, 12)).toEqual(new Uint8Array());
     expect(bench.traffic(RX_MAP, OUT)).toEqual(rewritten);
   });
 
   it('every program ran once a message', () => {
-    const bench = setUp(corpus);
+    const bench = setUp(loader);
     bench.attachAll();
     for (let round = 0; round < 3; round++) bench.traffic(RX_MAP, OUT);
     const runs = [...bench.vm.programs].map((program) => [program.name, program.stats.runs]);
@@ -108,7 +105,7 @@ describeCorpus('sockmap_parse_prog, sockmap_verdict_prog and sockmap_tcp_msg_pro
   });
 
   it('after deletion from both maps bytes take their normal way', () => {
-    const bench = setUp(corpus);
+    const bench = setUp(loader);
     bench.attachAll();
     for (const map of [bench.rx, bench.tx]) map.deleteElem(u32(IN));
     expect(bench.traffic(RX_MAP, OUT)).toEqual(new Uint8Array());
@@ -116,7 +113,7 @@ describeCorpus('sockmap_parse_prog, sockmap_verdict_prog and sockmap_tcp_msg_pro
   });
 
   it('a parser cannot be attached to an array, nor be detached where it is not', () => {
-    const { verdict, rx } = setUp(corpus);
+    const { verdict, rx } = setUp(loader);
     const program = verdict.program('bpf_prog2');
     const attach = (): void =>
       progAttach(program, verdict.map('sock_map_break'), AttachType.SkSkbStreamParser);
@@ -126,7 +123,7 @@ describeCorpus('sockmap_parse_prog, sockmap_verdict_prog and sockmap_tcp_msg_pro
   });
 
   it('a socket that holds programs cannot enter a second map with programs, whatever the flags', () => {
-    const bench = setUp(corpus);
+    const bench = setUp(loader);
     bench.attachAll();
     const second = bench.vm.createMap({ type: 'sockmap', maxEntries: 6 }) as SockMapBase;
     const parser = [...bench.vm.programs].find((program) => program.name === 'bpf_prog1')!;
@@ -139,7 +136,7 @@ describeCorpus('sockmap_parse_prog, sockmap_verdict_prog and sockmap_tcp_msg_pro
   });
 
   it('without programs a socket may replace itself, but not enter an occupied slot as new', () => {
-    const { vm, socks } = setUp(corpus);
+    const { vm, socks } = setUp(loader);
     const map = vm.createMap({ type: 'sockmap', maxEntries: 6 }) as SockMapBase;
     const sock = socks.get(SENDER)!;
     map.updateSock(u32(SENDER), sock);
@@ -153,7 +150,7 @@ describeCorpus('sockmap_parse_prog, sockmap_verdict_prog and sockmap_tcp_msg_pro
   });
 
   it('an unbound UDP socket is refused', () => {
-    const { vm, rx } = setUp(corpus);
+    const { vm, rx } = setUp(loader);
     const insert = (): void => rx.updateSock(u32(0), vm.net.udp());
     expect(insert).toThrow(expect.objectContaining({ errno: Errno.EOPNOTSUPP }));
   });

@@ -3,6 +3,7 @@ import type { BpfMap, BpfObject, LoadOptions } from '../../../src/index.js';
 import { BpfVm, SockMapBase } from '../../../src/index.js';
 import type { NetSock } from '../../../src/net/sock.js';
 import type { Corpus } from './corpus.js';
+import { describeCorpus } from './corpus.js';
 
 export const u32 = (value: number): Uint8Array => new Uint8Array(new Uint32Array([value]).buffer);
 export const asU32 = (bytes: Uint8Array): number =>
@@ -15,14 +16,31 @@ export const pattern = (size: number, first = 0): Uint8Array =>
 
 export const VERDICT = { DROP: 0, PASS: 1 } as const;
 
-/** A VM with one selftest object in it. */
-export function loadSelftest(
-  corpus: Corpus,
-  name: string,
-  options: LoadOptions = {},
-  vm = new BpfVm(),
-): { vm: BpfVm; object: BpfObject } {
-  return { vm, object: vm.load(corpus.read(name), { ...options, name: `${name}.bpf.o` }) };
+/** Loads selftest objects into VMs of one engine. */
+export class Loader {
+  private readonly corpus: Corpus;
+  private readonly engine: 'interpreter' | 'wasm';
+
+  constructor(corpus: Corpus, engine: 'interpreter' | 'wasm') {
+    this.corpus = corpus;
+    this.engine = engine;
+  }
+
+  newVm(): BpfVm {
+    return new BpfVm({ engine: this.engine });
+  }
+
+  /** Loads one object, into a new VM where none is given. */
+  load(name: string, options: LoadOptions = {}, vm = this.newVm()): { vm: BpfVm; object: BpfObject } {
+    return { vm, object: vm.load(this.corpus.read(name), { ...options, name: `${name}.bpf.o` }) };
+  }
+}
+
+/** A suite on selftest objects, once for each engine. */
+export function describeEngines(name: string, body: (loader: Loader) => void): void {
+  for (const engine of ['interpreter', 'wasm'] as const) {
+    describeCorpus(`${name} (${engine})`, (corpus) => body(new Loader(corpus, engine)));
+  }
 }
 
 export function sockMap(object: BpfObject, name: string): SockMapBase {
@@ -31,13 +49,16 @@ export function sockMap(object: BpfObject, name: string): SockMapBase {
   throw new Error(`${name} holds no sockets`);
 }
 
+/** One array of bytes, a plain Uint8Array whatever the parts are. */
+export const join = (parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
+
 /** Everything that can be read now, however many reads it takes. */
 export function drain(sock: NetSock): Uint8Array {
-  const parts: number[] = [];
+  const parts: Uint8Array[] = [];
   for (let got = sock.recv(1 << 20); got instanceof Uint8Array && got.length > 0; got = sock.recv(1 << 20)) {
-    for (const byte of got) parts.push(byte);
+    parts.push(got);
   }
-  return Uint8Array.from(parts);
+  return join(parts);
 }
 
 /** Element `index` of an array map of 32-bit values. */
