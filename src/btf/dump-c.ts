@@ -243,9 +243,7 @@ class CDump {
       case BtfKind.Struct:
       case BtfKind.Union:
         if (type.name !== '') return base(`${keywordOf(type)} ${this.tag(type)}`);
-        return base(
-          this.brief ? `${keywordOf(type)} {...}` : this.body(type, depth + 1),
-        );
+        return base(this.brief ? `${keywordOf(type)} {...}` : this.body(type, depth + 1));
       case BtfKind.Enum:
       case BtfKind.Enum64:
         return base(this.enumReference(type));
