@@ -1,5 +1,6 @@
 /** BpfObject: from what an object file says to maps and programs that run. */
 import type { CoreTarget } from './btf/core.js';
+import { POISONED_RELO } from './btf/core.js';
 import { BpfError, UsageError } from './errors.js';
 import type { ExternSpec, ObjectSpec, ProgramSpec } from './elf/object-spec.js';
 import type { ResolvedExtern } from './elf/relocate.js';
@@ -12,6 +13,8 @@ import { mapTypeName } from './maps/map-types.js';
 import { SockMapBase } from './maps/sock-map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { ProgType as Type } from './progs/prog-types.js';
+import type { KconfigValue } from './object-maps.js';
+import { createMaps, fillMaps } from './object-maps.js';
 import type { BpfProgram, ProgramOptions } from './program.js';
 import { decodeAndCheck } from './verifier/structure.js';
 
@@ -28,12 +31,15 @@ export interface LoadOptions {
   readonly types?: Readonly<Record<string, ProgramKind>>;
   /** Maps to use instead of the object's of the same name. */
   readonly maps?: Readonly<Record<string, BpfMap>>;
+  /** Values of kernel-config externs (`extern int CONFIG_HZ __kconfig`). */
+  readonly kconfig?: Readonly<Record<string, KconfigValue>>;
   /** Types of the kernel that CO-RE relocates against; an object with CO-RE relocations needs one. */
   readonly target?: CoreTarget;
 }
 
 /** What an object needs of its VM. */
 export interface ObjectHost {
+  readonly cpus: number;
   createMap(spec: MapSpec): BpfMap;
   createProgram(options: Omit<ProgramOptions, 'id'>): BpfProgram;
   destroyMap(map: BpfMap): void;
@@ -63,7 +69,14 @@ export class BpfObject {
     const maps = new Map<string, BpfMap>();
     const programs = new Map<string, BpfProgram>();
     try {
-      createMaps(spec, host, options, maps);
+      createMaps(
+        spec,
+        (map) => host.createMap(map),
+        host.cpus,
+        options.maps ?? {},
+        options.kconfig ?? {},
+        maps,
+      );
       const relocator = new Relocator(spec, {
         mapId: (name) => maps.get(name)?.id,
         extern: (extern) => externTarget(extern),
@@ -72,12 +85,12 @@ export class BpfObject {
       for (const program of chosen) {
         programs.set(program.name, loadProgram(program, spec, relocator, maps, host, options));
       }
+      fillMaps(spec, maps, programs);
     } catch (error) {
       for (const program of programs.values()) host.destroyProgram(program);
       for (const [name, map] of maps) if (map !== options.maps?.[name]) host.destroyMap(map);
       throw error;
     }
-    for (const map of maps.values()) if (map.spec.frozen === true && !map.frozen) map.freeze();
     return new BpfObject(spec, maps, programs);
   }
 
@@ -138,15 +151,6 @@ function choosePrograms(spec: ObjectSpec, options: LoadOptions): readonly Progra
 }
 
 /** Fills `maps` one by one, so that the caller can undo what was made before a failure. */
-function createMaps(
-  spec: ObjectSpec,
-  host: ObjectHost,
-  options: LoadOptions,
-  maps: Map<string, BpfMap>,
-): void {
-  for (const map of spec.maps) maps.set(map.name, options.maps?.[map.name] ?? host.createMap(map));
-}
-
 function kindOf(program: ProgramSpec, spec: ObjectSpec, options: LoadOptions): ProgramKind {
   const given = options.types?.[program.name] ?? options.types?.[program.section];
   if (given !== undefined) return given;
@@ -215,7 +219,7 @@ function externTarget(extern: ExternSpec): ResolvedExtern | undefined {
 
 /** What libbpf's poisoned instructions call: fine in dead code, a fault where it is reached. */
 function poisonedCall(spec: ObjectSpec, program: ProgramSpec, id: number): Helper | undefined {
-  const missing = describePoison(spec, id);
+  const missing = id === POISONED_RELO ? 'target of a CO-RE relocation' : describePoison(spec, id);
   if (missing === undefined) return undefined;
   return {
     id,

@@ -1,0 +1,128 @@
+/** The maps of an object: created, filled with what the object says, frozen where it says so. */
+import type { ExternSpec, KconfigField, ObjectSpec } from './elf/object-spec.js';
+import { RelocationError } from './errors.js';
+import type { BpfMap, MapSpec } from './maps/map.js';
+import { MapType } from './maps/map-types.js';
+import { MapInMap } from './maps/map-in-map.js';
+import { ProgArrayMap } from './maps/prog-array-map.js';
+import { u32 } from './bytes.js';
+import type { BpfProgram } from './program.js';
+
+/** Value of a kernel-config variable: a number, `y`, `n` or `m`, or the text of a string. */
+export type KconfigValue = number | bigint | string;
+
+/** What libbpf provides itself: the version of the kernel, and features of it. */
+const VIRTUAL: Readonly<Record<string, KconfigValue>> = {
+  LINUX_KERNEL_VERSION: (6 << 16) | (12 << 8),
+  LINUX_HAS_BPF_COOKIE: 1,
+  LINUX_HAS_SYSCALL_WRAPPER: 1,
+};
+
+const TRISTATE: Readonly<Record<string, bigint>> = { n: 0n, y: 1n, m: 2n };
+
+/** Creates the maps that `given` does not replace, into `maps`, so that a caller can undo what was made before a failure. */
+export function createMaps(
+  spec: ObjectSpec,
+  create: (map: MapSpec) => BpfMap,
+  cpus: number,
+  given: Readonly<Record<string, BpfMap>>,
+  kconfig: Readonly<Record<string, KconfigValue>>,
+  maps: Map<string, BpfMap>,
+): void {
+  for (const map of spec.maps) {
+    const own = map.name.endsWith('.kconfig')
+      ? { ...map, initialValue: kconfigBytes(spec, map, kconfig) }
+      : map;
+    maps.set(map.name, given[map.name] ?? create(completed(own, cpus)));
+  }
+}
+
+const PAGE_SIZE = 4096;
+
+/** What libbpf sets where the object leaves it open: slots of a perf event array, and the size of a ring buffer. */
+function completed(map: MapSpec, cpus: number): MapSpec {
+  if (map.type === MapType.PerfEventArray && map.maxEntries === 0) return { ...map, maxEntries: cpus };
+  if (map.type === MapType.Ringbuf || map.type === MapType.UserRingbuf) {
+    return { ...map, maxEntries: ringSize(map.maxEntries) };
+  }
+  return map;
+}
+
+/** A power of two times the page size, at least `bytes`; 0 stays, for the kernel to refuse. */
+function ringSize(bytes: number): number {
+  if (bytes === 0) return 0;
+  let size = PAGE_SIZE;
+  while (size < bytes) size *= 2;
+  return size;
+}
+
+/** Puts maps and programs into the slots that the object fills, and freezes its read-only data. */
+export function fillMaps(
+  spec: ObjectSpec,
+  maps: ReadonlyMap<string, BpfMap>,
+  programs: ReadonlyMap<string, BpfProgram>,
+): void {
+  for (const { name, initialSlots, frozen } of spec.maps) {
+    const map = maps.get(name)!;
+    for (const [slot, target] of initialSlots ?? []) fillSlot(map, slot, target, maps, programs);
+    if (frozen === true && !map.frozen) map.freeze();
+  }
+}
+
+function fillSlot(
+  map: BpfMap,
+  slot: number,
+  target: string,
+  maps: ReadonlyMap<string, BpfMap>,
+  programs: ReadonlyMap<string, BpfProgram>,
+): void {
+  if (map instanceof MapInMap) map.setMap(u32(slot), maps.get(target)!);
+  // A program that was not loaded leaves its slot empty, as in libbpf.
+  else if (map instanceof ProgArrayMap) map.setProgram(slot, programs.get(target) ?? null);
+}
+
+function kconfigBytes(
+  spec: ObjectSpec,
+  map: MapSpec,
+  values: Readonly<Record<string, KconfigValue>>,
+): Uint8Array {
+  const bytes = new Uint8Array(map.valueSize);
+  for (const extern of spec.externs) {
+    if (extern.kconfig === undefined) continue;
+    const value = values[extern.name] ?? VIRTUAL[extern.name];
+    if (value !== undefined) writeKconfig(spec, extern, extern.kconfig, value, bytes);
+    else if (!extern.weak) {
+      throw new RelocationError(
+        'ERR_BPF_RELO_KCONFIG',
+        `${spec.name}: kernel-config value ${extern.name} is not given`,
+        {
+          hint: 'give it with the option "kconfig", or declare it __weak to get 0',
+        },
+      );
+    }
+  }
+  return bytes;
+}
+
+function writeKconfig(
+  spec: ObjectSpec,
+  extern: ExternSpec,
+  field: KconfigField,
+  value: KconfigValue,
+  bytes: Uint8Array,
+): void {
+  if (field.type === 'char_arr') {
+    const text = new TextEncoder().encode(String(value)).subarray(0, field.size - 1);
+    bytes.set(text, field.offset);
+    return;
+  }
+  const number = typeof value === 'string' ? TRISTATE[value] : BigInt(value);
+  if (number === undefined) {
+    throw new RelocationError(
+      'ERR_BPF_RELO_KCONFIG',
+      `${spec.name}: ${extern.name} = "${String(value)}" is no number`,
+    );
+  }
+  let rest = BigInt.asUintN(64, number);
+  for (let i = 0; i < field.size; i++, rest >>= 8n) bytes[field.offset + i] = Number(rest & 0xffn);
+}
