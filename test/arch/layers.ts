@@ -20,7 +20,11 @@ export const LAYERS: readonly Layer[] = [
   { name: 'verifier', paths: ['verifier/'], rank: 7 },
   { name: 'vm', paths: ['vm/'], rank: 7 },
   { name: 'net', paths: ['net/'], rank: 7 },
-  { name: 'object', paths: ['object.ts', 'object-maps.ts', 'program.ts', 'attach.ts', 'bytes.ts', 'bpf-vm.ts'], rank: 8 },
+  {
+    name: 'object',
+    paths: ['object.ts', 'object-maps.ts', 'program.ts', 'attach.ts', 'bytes.ts', 'bpf-vm.ts'],
+    rank: 8,
+  },
   { name: 'api', paths: ['index.ts', 'browser.ts'], rank: 9 },
   { name: 'cli', paths: ['cli/'], rank: 10 },
 ];
