@@ -19,6 +19,7 @@ import type { ProgramHost, ProgramOptions } from './program.js';
 import type { ProgType } from './progs/prog-types.js';
 import { BpfProgram } from './program.js';
 import type { Engine, EngineOptions } from './vm/engine.js';
+import { autoEngine } from './vm/auto-engine.js';
 import { interpreter } from './vm/interpreter.js';
 import { wasmEngine } from './vm/jit/wasm-engine.js';
 
@@ -58,7 +59,7 @@ export interface CreateMapOptions {
 }
 
 const ENGINES: Readonly<Record<EngineName, Engine>> = {
-  auto: interpreter,
+  auto: autoEngine,
   interpreter,
   wasm: wasmEngine,
 };

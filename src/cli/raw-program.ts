@@ -75,12 +75,13 @@ const HELPERS: readonly Helper[] = [
 
 export type EngineName = Engine['name'];
 
-export const ENGINE_NAMES: readonly EngineName[] = ['interpreter', 'wasm'];
+export const ENGINE_NAMES: readonly EngineName[] = ['interpreter', 'wasm', 'auto'];
 
 /** @throws UsageError `ERR_BPF_USAGE_ENGINE` */
 export async function engineByName(name: string): Promise<Engine> {
   if (name === 'interpreter') return (await import('../vm/interpreter.js')).interpreter;
   if (name === 'wasm') return (await import('../vm/jit/wasm-engine.js')).wasmEngine;
+  if (name === 'auto') return (await import('../vm/auto-engine.js')).autoEngine;
   throw new UsageError('ERR_BPF_USAGE_ENGINE', `no engine "${name}"`, { hint: ENGINE_NAMES.join(', ') });
 }
 

@@ -93,7 +93,7 @@ export interface Resumable extends Executable {
 }
 
 export interface Engine {
-  readonly name: 'interpreter' | 'wasm';
+  readonly name: 'auto' | 'interpreter' | 'wasm';
   /** @throws BpfError where this engine cannot run it. */
   compile(image: ProgramImage, memory: BpfMemory, run: RunState, options: EngineOptions): Executable;
 }
