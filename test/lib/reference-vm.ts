@@ -11,6 +11,7 @@ const PACKET_BASE = 0x2000_0000n;
 const CTX_BASE = 0x3000_0000n;
 const STACK_BASE = 0x1000_0000n;
 const FRAME_SIZE = 512n;
+const MAX_STEPS = 100_000;
 const MASK = 0xffff_ffff_ffff_ffffn;
 
 export interface ReferenceResult {
@@ -185,11 +186,20 @@ function legacyLoad(machine: Machine, row: OpRow, index: bigint, imm: number): b
 
 /**
  * Runs `program` over a copy of `packet`..
- * @throws Error where the program does what a random program never does, or takes more than `limit` steps.
+ * @throws Error where the program does what a random program never does, or takes more than 100,000 steps.
  */
-export function runReference(program: DecodedProgram, packet: Uint8Array, limit = 100_000): ReferenceResult {
+export function runReference(
+  program: DecodedProgram,
+  packet: Uint8Array,
+  ops?: Uint32Array,
+): ReferenceResult {
   const copy = packet.slice();
   const machine = new Machine(program, new DataView(copy.buffer));
-  while (!step(machine)) if (machine.steps > limit) throw new Error(`more than ${limit} steps`);
+  let isOver = false;
+  while (!isOver) {
+    if (machine.steps > MAX_STEPS) throw new Error(`more than ${MAX_STEPS} steps`);
+    if (ops !== undefined) ops[program.op[machine.pc]]++;
+    isOver = step(machine);
+  }
   return { r0: machine.r[0], packet: copy, steps: machine.steps };
 }
