@@ -2,16 +2,16 @@
 import { decode } from '../../src/isa/decode.js';
 import { disassemble } from '../../src/isa/disasm.js';
 import type { Engine } from '../../src/vm/engine.js';
-import type { RandomProgram } from './random-program.js';
+import type { RandomOptions, RandomProgram } from './random-program.js';
 import { randomProgram } from './random-program.js';
 import { RandomRunner } from './random-runner.js';
 import { seedOf } from './random.js';
 import { runReference } from './reference-vm.js';
 
 /** Program `index` of the campaign that starts from `seed`: short and long ones, with small and full stacks. */
-export function campaignProgram(seed: number, index: number): RandomProgram {
+export function campaignProgram(seed: number, index: number, options: RandomOptions = {}): RandomProgram {
   const stackBytes = [64, 128, 256, 512][index % 4];
-  return randomProgram(seedOf(seed, index), { statements: 8 + (index % 5) * 8, stackBytes });
+  return randomProgram(seedOf(seed, index), { statements: 8 + (index % 5) * 8, stackBytes, ...options });
 }
 
 export interface Campaign {
