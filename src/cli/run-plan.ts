@@ -105,7 +105,7 @@ function chooseMap(all: readonly BpfMap[], name: string): BpfMap {
   if (!isSockMap(found)) {
     throw new UsageError(
       'ERR_BPF_USAGE_MAP_TYPE',
-      `--map ${name}: ${found.name} is a ${mapTypeName(found.type)}`,
+      `--map ${name}: ${found.name} has type ${mapTypeName(found.type)}`,
       {
         hint: 'sockets go into maps of type sockmap or sockhash',
       },

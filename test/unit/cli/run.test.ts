@@ -51,7 +51,7 @@ describe.each(['interpreter', 'wasm', 'auto'])('bpfvm run --engine %s', (engine)
 describe('bpfvm run refuses', () => {
   it.each([
     ['a map that is not there', ['--map', 'nosuch'], 2, 'maps: sock_map (sockmap)'],
-    ['a map that holds no sockets', ['--map', 'redirect.bss'], 2, 'redirect.bss is a array'],
+    ['a map that holds no sockets', ['--map', 'redirect.bss'], 2, 'redirect.bss has type array'],
     ['a program that is not there', ['--prog', 'nosuch'], 2, 'programs: parser, verdict'],
     ['an attachment without a type', ['--attach', 'parser'], 2, 'the form is'],
     ['an unknown attach type', ['--attach', 'parser=nonsense'], 2, 'types: sk_skb_stream_parser'],
