@@ -2,6 +2,7 @@
 import type { BpfMap } from '../maps/map.js';
 import type { BpfMemory } from '../memory/memory.js';
 import type { SockTable } from '../maps/sock.js';
+import type { XdpBuff } from '../progs/ctx/xdp-buff.js';
 import type { MsgCtx, SkbCtx, SockOpsCtx } from '../progs/ctx/contexts.js';
 
 /** Services of the VM, injected by `bpf-vm.ts`. */
@@ -35,6 +36,7 @@ export class RunState {
   skb: SkbCtx | null = null;
   msg: MsgCtx | null = null;
   sockOps: SockOpsCtx | null = null;
+  xdp: XdpBuff | null = null;
   /**
    * Calls a subprogram of the running program, for helpers that call back: `fn` is the low word of its function
    * pointer (see `FUNC_POINTER_BASE`), each argument a u64 as lo, hi. Returns the low word of r0. Set by the engine.

@@ -22,7 +22,16 @@ export const LAYERS: readonly Layer[] = [
   { name: 'net', paths: ['net/'], rank: 7 },
   {
     name: 'object',
-    paths: ['object.ts', 'object-maps.ts', 'program.ts', 'attach.ts', 'bytes.ts', 'bpf-vm.ts'],
+    paths: [
+      'object.ts',
+      'object-maps.ts',
+      'program.ts',
+      'attach.ts',
+      'bytes.ts',
+      'bpf-vm.ts',
+      'test-run.ts',
+      'test-run/',
+    ],
     rank: 8,
   },
   { name: 'api', paths: ['index.ts', 'browser.ts'], rank: 9 },

@@ -76,6 +76,12 @@ export class PacketArea {
     return region.base;
   }
 
+  /** Gives the memory back; the area is of no use afterwards. */
+  destroy(): void {
+    this.memory.free(this.region);
+    for (const region of this.contexts.values()) this.memory.free(region);
+  }
+
   /** Contents are lost: the owner copies anew. */
   private grow(size: number): void {
     const bytes = Math.max(this.region.size * 2, size + PACKET_HEADROOM + PACKET_TAILROOM);
