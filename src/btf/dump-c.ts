@@ -248,7 +248,8 @@ class CDump {
       case BtfKind.Enum64:
         return base(this.enumReference(type));
       default:
-        return base(`/* ${type.name} */ int`);
+        // Functions, variables and sections are no types in C: only their names can be given.
+        return base(type.name);
     }
   }
 

@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAsm } from './asm.js';
+import { addBtf } from './btf.js';
 import { addConformance } from './conformance.js';
 import { addDisasm } from './disasm.js';
+import { addInspect } from './inspect.js';
 import type { CliIo, GlobalOptions } from './output.js';
 import { Exit, processIo, reportError } from './output.js';
 import { addRunCommand } from './run.js';
@@ -11,7 +13,14 @@ import { addRunCommand } from './run.js';
 /** A command adds itself to the program; it imports what it runs inside its action. */
 export type AddCommand = (program: Command, io: CliIo) => void;
 
-const COMMANDS: readonly AddCommand[] = [addRunCommand, addAsm, addDisasm, addConformance];
+const COMMANDS: readonly AddCommand[] = [
+  addRunCommand,
+  addInspect,
+  addBtf,
+  addAsm,
+  addDisasm,
+  addConformance,
+];
 
 function version(): string {
   // Two levels up from dist/src/cli as from src/cli is not the same place: the file is looked for upwards.

@@ -2,6 +2,7 @@
 import { Btf } from '../btf/btf.js';
 import { BtfExt } from '../btf/ext.js';
 import { MapType } from '../maps/map-types.js';
+import { compilerOf } from './compiler.js';
 import type { ObjectFile } from './context.js';
 import { ARENA_SECTION, MAPS_SECTION, elfError } from './context.js';
 import type { DataMap } from './data-sections.js';
@@ -36,6 +37,7 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpec {
   const functions = collectFunctions(file);
   collectRelocs(file, functions, finder(declared, data), externs);
   const structOps = readStructOps(file, functions);
+  const compiler = compilerOf(file.elf);
   return {
     name,
     license: license(file.elf),
@@ -51,6 +53,7 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpec {
     externs: externs.list,
     structOps: structOps.specs,
     ...(file.btf === undefined ? {} : { btf: file.btf }),
+    ...(compiler === undefined ? {} : { compiler }),
   };
 }
 
