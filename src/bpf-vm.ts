@@ -91,6 +91,7 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   readonly engine: Engine;
   private readonly mapsById = new Map<number, BpfMap>();
   private readonly mapsByHandle = new Map<number, BpfMap>();
+  private lastMap: BpfMap | undefined;
   private readonly programsById = new Map<number, BpfProgram>();
   private readonly onPrintk: (line: string) => void;
   private readonly clock: () => bigint;
@@ -144,6 +145,7 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   destroyMap(map: BpfMap): void {
     if (this.mapsById.delete(map.id)) {
       this.mapsByHandle.delete(map.handle.base);
+      this.lastMap = undefined;
       map.destroy();
     }
   }
@@ -165,7 +167,9 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   }
 
   mapByHandle(address: number): BpfMap | undefined {
-    return this.mapsByHandle.get(address);
+    // Programs ask for the same map again and again.
+    if (this.lastMap?.handle.base !== address) this.lastMap = this.mapsByHandle.get(address);
+    return this.lastMap;
   }
 
   mapById(id: number): BpfMap | undefined {

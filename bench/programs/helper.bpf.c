@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Helper calls: 500 lookups in an array map, whose values are read and written.
+// Helper calls: 500 lookups in an array map; each value read decides on the next key.
 #include "bench.h"
 
 #define ENTRIES 64
@@ -29,16 +29,17 @@ static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)
 SEC("tc")
 int helper(CTX *ctx)
 {
-	__u64 x = word_at(ctx, 54), sum = 0;
+	__u64 x = word_at(ctx, 54);
+	__u32 key = x & (ENTRIES - 1);
 
 	for (int i = 0; i < 500; i++) {
-		__u32 key = (x + i) & (ENTRIES - 1);
 		__u64 *value = bpf_map_lookup_elem(&values, &key);
 
 		if (!value)
 			return 0;
-		sum = sum * 3 + *value;
-		*value = (x ^ i) & 0xff;
+		x = x * 3 + *value;
+		*value = x >> 7;
+		key = (key + x) & (ENTRIES - 1);
 	}
-	return sum ^ (sum >> 32);
+	return x ^ (x >> 32);
 }

@@ -43,6 +43,11 @@ export function checkHelperArgs(
       if (map === undefined) return wrong(helper, i, arg, 'is no map');
       continue;
     }
+    // The arguments of the map helpers, which are called most.
+    if (map !== undefined && (arg.base === 'map_key' || arg.base === 'map_value')) {
+      const size = arg.base === 'map_key' ? map.spec.keySize : map.spec.valueSize;
+      if (size > 0 && memory.check(lo, size, arg.write === true)) continue;
+    }
     const problem = checkArg(arg, lo, args[i + 1], words[at + 2], map, memory, run);
     if (problem !== null) return wrong(helper, i, arg, problem);
   }

@@ -134,16 +134,21 @@ function execute(machine: Machine, start: number): void {
       switch ((w & 255) as Op | Internal) {
         case Op.add64_imm:
         case Op.add64_reg: {
-          const lo = (r[d] + r[s]) | 0;
-          r[d + 1] = (r[d + 1] + r[s + 1] + (lo >>> 0 < r[s] >>> 0 ? 1 : 0)) | 0;
+          const a = r[d];
+          const b = r[s];
+          const lo = (a + b) | 0;
+          // The carry out of bit 31, without a branch: on hashes it could not be predicted.
+          r[d + 1] = (r[d + 1] + r[s + 1] + (((a & b) | ((a | b) & ~lo)) >>> 31)) | 0;
           r[d] = lo;
           continue;
         }
         case Op.sub64_imm:
         case Op.sub64_reg: {
-          const borrow = r[d] >>> 0 < r[s] >>> 0 ? 1 : 0;
-          r[d + 1] = (r[d + 1] - r[s + 1] - borrow) | 0;
-          r[d] = (r[d] - r[s]) | 0;
+          const a = r[d];
+          const b = r[s];
+          const lo = (a - b) | 0;
+          r[d + 1] = (r[d + 1] - r[s + 1] - (((~a & b) | (~(a ^ b) & lo)) >>> 31)) | 0;
+          r[d] = lo;
           continue;
         }
         case Op.mul64_imm:
