@@ -6,6 +6,7 @@ export type { LoadOptions, ProgramKind } from './object.js';
 export { BpfProgram } from './program.js';
 export type { ProgramStats } from './program.js';
 export { linkCreate, progAttach, progDetach, progQuery } from './attach.js';
+export type { GlobalValue } from './globals.js';
 export type { KconfigValue } from './object-maps.js';
 export { CoreTarget } from './btf/core.js';
 export { Btf } from './btf/btf.js';

@@ -1,5 +1,7 @@
 /** The maps of an object: created, filled with what the object says, frozen where it says so. */
 import type { ExternSpec, KconfigField, ObjectSpec } from './elf/object-spec.js';
+import type { GlobalValue } from './globals.js';
+import { findGlobal, placeGlobal } from './globals.js';
 import { RelocationError } from './errors.js';
 import type { BpfMap, MapSpec } from './maps/map.js';
 import { MapType } from './maps/map-types.js';
@@ -11,6 +13,13 @@ import type { BpfProgram } from './program.js';
 /** Value of a kernel-config variable: a number, `y`, `n` or `m`, or the text of a string. */
 export type KconfigValue = number | bigint | string;
 
+/** The part of the load options that concerns maps. */
+export interface MapOptions {
+  readonly maps?: Readonly<Record<string, BpfMap>>;
+  readonly globals?: Readonly<Record<string, GlobalValue>>;
+  readonly kconfig?: Readonly<Record<string, KconfigValue>>;
+}
+
 /** What libbpf provides itself: the version of the kernel, and features of it. */
 const VIRTUAL: Readonly<Record<string, KconfigValue>> = {
   LINUX_KERNEL_VERSION: (6 << 16) | (12 << 8),
@@ -20,21 +29,37 @@ const VIRTUAL: Readonly<Record<string, KconfigValue>> = {
 
 const TRISTATE: Readonly<Record<string, bigint>> = { n: 0n, y: 1n, m: 2n };
 
-/** Creates the maps that `given` does not replace, into `maps`, so that a caller can undo what was made before a failure. */
+/** Creates the maps that the options do not replace, into `maps`, so that a caller can undo what was made before a failure. */
 export function createMaps(
   spec: ObjectSpec,
-  create: (map: MapSpec) => BpfMap,
-  cpus: number,
-  given: Readonly<Record<string, BpfMap>>,
-  kconfig: Readonly<Record<string, KconfigValue>>,
+  host: { readonly cpus: number; createMap(map: MapSpec): BpfMap },
+  options: MapOptions,
   maps: Map<string, BpfMap>,
 ): void {
+  const initial = globalSections(spec, options.globals ?? {});
   for (const map of spec.maps) {
-    const own = map.name.endsWith('.kconfig')
-      ? { ...map, initialValue: kconfigBytes(spec, map, kconfig) }
-      : map;
-    maps.set(map.name, given[map.name] ?? create(completed(own, cpus)));
+    const section = map.name.endsWith('.kconfig')
+      ? kconfigBytes(spec, map, options.kconfig ?? {})
+      : initial.get(map.name);
+    const own = section === undefined ? map : { ...map, initialValue: section };
+    maps.set(map.name, options.maps?.[map.name] ?? host.createMap(completed(own, host.cpus)));
   }
+}
+
+/** Contents of the data sections in which a caller sets variables, by map. */
+function globalSections(
+  spec: ObjectSpec,
+  values: Readonly<Record<string, GlobalValue>>,
+): Map<string, Uint8Array> {
+  const sections = new Map<string, Uint8Array>();
+  for (const [name, value] of Object.entries(values)) {
+    const global = findGlobal(spec, name);
+    const map = spec.maps.find((candidate) => candidate.name === global.map)!;
+    const bytes = sections.get(map.name) ?? map.initialValue?.slice() ?? new Uint8Array(map.valueSize);
+    placeGlobal(global, bytes, value);
+    sections.set(map.name, bytes);
+  }
+  return sections;
 }
 
 const PAGE_SIZE = 4096;
@@ -78,7 +103,7 @@ function fillSlot(
 ): void {
   if (map instanceof MapInMap) map.setMap(u32(slot), maps.get(target)!);
   // A program that was not loaded leaves its slot empty, as in libbpf.
-  else if (map instanceof ProgArrayMap) map.setProgram(slot, programs.get(target) ?? null);
+  else if (map instanceof ProgArrayMap && programs.has(target)) map.setProgram(slot, programs.get(target)!);
 }
 
 function kconfigBytes(

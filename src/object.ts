@@ -13,6 +13,8 @@ import { mapTypeName } from './maps/map-types.js';
 import { SockMapBase } from './maps/sock-map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { ProgType as Type } from './progs/prog-types.js';
+import type { GlobalValue } from './globals.js';
+import { findGlobal, readGlobal, writeGlobal } from './globals.js';
 import type { KconfigValue } from './object-maps.js';
 import { createMaps, fillMaps } from './object-maps.js';
 import type { BpfProgram, ProgramOptions } from './program.js';
@@ -31,6 +33,8 @@ export interface LoadOptions {
   readonly types?: Readonly<Record<string, ProgramKind>>;
   /** Maps to use instead of the object's of the same name. */
   readonly maps?: Readonly<Record<string, BpfMap>>;
+  /** Values of global variables, read-only ones included, before anything runs. */
+  readonly globals?: Readonly<Record<string, GlobalValue>>;
   /** Values of kernel-config externs (`extern int CONFIG_HZ __kconfig`). */
   readonly kconfig?: Readonly<Record<string, KconfigValue>>;
   /** Types of the kernel that CO-RE relocates against; an object with CO-RE relocations needs one. */
@@ -69,14 +73,7 @@ export class BpfObject {
     const maps = new Map<string, BpfMap>();
     const programs = new Map<string, BpfProgram>();
     try {
-      createMaps(
-        spec,
-        (map) => host.createMap(map),
-        host.cpus,
-        options.maps ?? {},
-        options.kconfig ?? {},
-        maps,
-      );
+      createMaps(spec, host, options, maps);
       const relocator = new Relocator(spec, {
         mapId: (name) => maps.get(name)?.id,
         extern: (extern) => externTarget(extern),
@@ -105,6 +102,18 @@ export class BpfObject {
     throw new UsageError('ERR_BPF_USAGE_NO_MAP', `${this.name}: no map "${name}"`, {
       hint: listed('maps', this.maps.keys()),
     });
+  }
+
+  /** Value of a global variable; see `GlobalValue`. @throws UsageError `ERR_BPF_USAGE_NO_GLOBAL`. */
+  getGlobal(name: string): GlobalValue {
+    const global = findGlobal(this.spec, name);
+    return readGlobal(this.spec, global, this.map(global.map));
+  }
+
+  /** @throws UsageError, and MapError EPERM for variables of .rodata: give those to `load`. */
+  setGlobal(name: string, value: GlobalValue): void {
+    const global = findGlobal(this.spec, name);
+    writeGlobal(global, this.map(global.map), value);
   }
 
   /** A map that holds sockets. @throws UsageError `ERR_BPF_USAGE_NO_MAP`, `ERR_BPF_USAGE_MAP_TYPE`. */

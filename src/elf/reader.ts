@@ -200,7 +200,7 @@ class Fence {
       info: parsed.info,
       align: this.u64(at + 48),
       entsize: this.u64(at + 56),
-      data: empty ? new Uint8Array() : parsed.data,
+      data: empty ? new Uint8Array() : withoutBuffer(parsed.data),
     };
   }
 }
@@ -220,4 +220,9 @@ export function readElf(bytes: Uint8Array, name: string): ElfFile {
   } catch (cause) {
     throw new ElfError('ERR_BPF_ELF_HEADER', `${name}: not readable as ELF`, { cause });
   }
+}
+
+/** elfy's sections are Buffers, whose slice() is a view: what is copied later must be a copy. */
+function withoutBuffer(data: Uint8Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

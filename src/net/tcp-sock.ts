@@ -92,7 +92,7 @@ export class TcpSock extends NetSock implements StreamReader {
     if (psock?.filtersSend === true) return sendFiltered(this, psock, parts, flags);
     // The caller may reuse its buffers.
     return this.sendPlain(
-      parts.map((part) => part.slice()),
+      parts.map((part) => new Uint8Array(part)),
       flags,
     );
   }

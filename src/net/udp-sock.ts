@@ -61,7 +61,7 @@ export class UdpSock extends NetSock {
     for (const part of parts) length += part.length;
     if (length > MAX_DATAGRAM) return -Errno.EMSGSIZE;
     const bytes = join(
-      parts.map((part) => part.slice()),
+      parts.map((part) => new Uint8Array(part)),
       length,
     );
     const target = this.net.udpTarget(this, to);

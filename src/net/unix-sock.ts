@@ -59,7 +59,7 @@ export class UnixSock extends NetSock {
     const { peer } = this;
     if (peer === null) return -Errno.ENOTCONN;
     const bytes = join(
-      parts.map((part) => part.slice()),
+      parts.map((part) => new Uint8Array(part)),
       length,
     );
     return this.type === SOCK_STREAM ? this.sendStream(peer, bytes, flags) : this.sendDatagram(peer, bytes);

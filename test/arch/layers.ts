@@ -25,6 +25,7 @@ export const LAYERS: readonly Layer[] = [
     paths: [
       'object.ts',
       'object-maps.ts',
+      'globals.ts',
       'program.ts',
       'attach.ts',
       'bytes.ts',

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { EngineName, LoadOptions } from '../../src/browser.js';
+import { BpfVm, u32 } from '../../src/browser.js';
+
+const file = readFileSync('test/programs/globals.bpf.o');
+const KCONFIG = { CONFIG_HZ: 250 };
+
+describe.each<EngineName>(['interpreter', 'wasm'])('a loaded object, %s', (engine) => {
+  const load = (options: LoadOptions = {}) =>
+    new BpfVm({ engine }).load(file, { name: 'globals.bpf.o', kconfig: KCONFIG, ...options });
+
+  it('has its globals where programs and callers see the same', () => {
+    const object = load();
+    expect(object.program('add').runAt(0)).toBe(41);
+    expect(object.getGlobal('counter')).toBe(41n);
+    object.setGlobal('counter', 100n);
+    expect(object.program('add').runAt(0)).toBe(101);
+    expect(object.getGlobal('text')).toEqual(Uint8Array.from(Buffer.from('abc\0\0\0\0\0')));
+  });
+
+  it('takes read-only variables at load and not later', () => {
+    const object = load({ globals: { step: 5, counter: 0n } });
+    expect(object.program('add').runAt(0)).toBe(5);
+    expect(() => {
+      object.setGlobal('step', 2);
+    }).toThrow(/EPERM/);
+  });
+
+  it('gives programs the kernel-config values of the caller, and 0 for weak ones', () => {
+    const object = load();
+    object.program('add').runAt(0);
+    expect(object.getGlobal('small')).toBe(250);
+  });
+
+  it('fills the slots of maps of maps', () => {
+    const object = load();
+    object.program('add').runAt(0);
+    expect(new DataView(object.map('inner_a').lookupElem(u32(0)).buffer).getUint32(0, true)).toBe(0x060c00);
+  });
+
+  it('fills the slots of program arrays, so that a tail call arrives', () => {
+    expect(load().program('jump').runAt(0)).toBe(77);
+  });
+
+  it('leaves slots of programs that are not loaded empty', () => {
+    expect(
+      load({ programs: ['jump'] })
+        .program('jump')
+        .runAt(0),
+    ).toBe(1);
+  });
+});
+
+describe('loading refuses', () => {
+  it.each<[string, LoadOptions, string]>([
+    ['a kernel-config value that nobody gives', {}, 'CONFIG_HZ is not given'],
+    [
+      'a variable that is not there',
+      { kconfig: KCONFIG, globals: { nosuch: 1 } },
+      'no global variable "nosuch"',
+    ],
+    [
+      'a program that is not there',
+      { kconfig: KCONFIG, programs: ['nosuch'] },
+      'programs: target, add, jump',
+    ],
+    [
+      'too many bytes for a variable',
+      { kconfig: KCONFIG, globals: { text: new Uint8Array(9) } },
+      'has 8 bytes',
+    ],
+  ])('%s, and leaves nothing in the VM', (_what, options, text) => {
+    const vm = new BpfVm();
+    expect(() => vm.load(file, { name: 'globals.bpf.o', ...options })).toThrow(text);
+    expect([...vm.maps]).toEqual([]);
+  });
+});
