@@ -151,7 +151,9 @@ export class Bounds {
 
   /** Contradictory views: no value at all satisfies them. */
   isEmpty(): boolean {
-    return this.umin > this.umax || this.smin > this.smax || this.u32min > this.u32max || this.s32min > this.s32max;
+    return (
+      this.umin > this.umax || this.smin > this.smax || this.u32min > this.u32max || this.s32min > this.s32max
+    );
   }
 
   /** After a 32-bit operation: the high word is 0. */
@@ -224,14 +226,24 @@ export class Bounds {
     const smaxHigh = this.smax >> 32n;
     if (sminHigh === smaxHigh) this.narrowLow(low32(this.smin), low32(this.smax), false);
     // The range crosses one multiple of 2^32 where the low word turns from negative to positive.
-    if (low32(uminHigh + 1n) === low32(umaxHigh)) this.narrowAcross(low32(this.umin) | 0, low32(this.umax) | 0);
-    if (low32(sminHigh + 1n) === low32(smaxHigh)) this.narrowAcross(low32(this.smin) | 0, low32(this.smax) | 0);
+    if (low32(uminHigh + 1n) === low32(umaxHigh))
+      this.narrowAcross(low32(this.umin) | 0, low32(this.umax) | 0);
+    if (low32(sminHigh + 1n) === low32(smaxHigh))
+      this.narrowAcross(low32(this.smin) | 0, low32(this.smax) | 0);
     const umin = this.u32min | 0;
     const umax = this.u32max | 0;
     if (umin <= umax) this.narrowS32(umin, umax);
     const smin = this.s32min >>> 0;
     const smax = this.s32max >>> 0;
     if (smin <= smax) this.narrowU32(smin, smax);
+    else if (this.u32max < smin) {
+      // As for 64 bits: one of the two parts of a range that crosses 0 is left.
+      this.s32min = this.u32min | 0;
+      this.u32max = Math.min(this.u32max, smax);
+    } else if (smax < this.u32min) {
+      this.s32max = this.u32max | 0;
+      this.u32min = Math.max(this.u32min, smin);
+    }
   }
 
   private narrowLow(min: number, max: number, ordered: boolean): void {
@@ -281,10 +293,13 @@ export class Bounds {
   }
 
   private narrowTnum(): void {
-    const whole = this.umin <= this.umax ? tnumIntersect(this.tnum, tnumRange(this.umin, this.umax)) : this.tnum;
+    const whole =
+      this.umin <= this.umax ? tnumIntersect(this.tnum, tnumRange(this.umin, this.umax)) : this.tnum;
     const low = tnumSubreg(this.tnum);
     const narrowed =
-      this.u32min <= this.u32max ? tnumIntersect(low, tnumRange(BigInt(this.u32min), BigInt(this.u32max))) : low;
+      this.u32min <= this.u32max
+        ? tnumIntersect(low, tnumRange(BigInt(this.u32min), BigInt(this.u32max)))
+        : low;
     this.tnum = {
       value: ((whole.value >> 32n) << 32n) | narrowed.value,
       mask: ((whole.mask >> 32n) << 32n) | narrowed.mask,

@@ -15,7 +15,10 @@ export function accessBtf(env: Env, reg: Reg, a: MemAccess): void {
   if (!reg.bounds.isConst() || reg.bounds.tnum.value !== 0n) assertUnmoved(env, reg, a.regno, true);
   if (a.isWrite && !reg.has(RegFlag.Alloc)) env.reject(Errno.EACCES, 'only read is supported');
   if (reg.has(RegFlag.User) || reg.has(RegFlag.Percpu)) {
-    env.reject(Errno.EACCES, `R${a.regno} is ptr_${reg.btfName} access ${reg.has(RegFlag.User) ? 'user' : 'percpu'} memory: off=${a.off}`);
+    env.reject(
+      Errno.EACCES,
+      `R${a.regno} is ptr_${reg.btfName} access ${reg.has(RegFlag.User) ? 'user' : 'percpu'} memory: off=${a.off}`,
+    );
   }
   if (!a.isWrite && a.value >= 0) env.setReg(a.value, UNKNOWN_SCALAR);
 }

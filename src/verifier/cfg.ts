@@ -144,8 +144,7 @@ export function buildCfg(
     if (error !== undefined) return error;
   }
   for (let pc = 0; pc < insns.length; pc++) {
-    if (walk.visited[pc] === 0)
-      return { errno: Errno.EINVAL, pc, message: `unreachable insn ${pc}` };
+    if (walk.visited[pc] === 0) return { errno: Errno.EINVAL, pc, message: `unreachable insn ${pc}` };
     if (isLddw(insns.op[pc])) {
       if (walk.visited[pc + 1] !== 0)
         return { errno: Errno.EINVAL, pc, message: `jump into the middle of ldimm64 insn ${pc}` };
@@ -214,7 +213,11 @@ const ARGS = 0b111110;
 const CALLER_SAVED = R0 | ARGS;
 
 /** Registers read and written by an instruction, a bit each. */
-export function useDef(insns: DecodedProgram, pc: number, traits: (pc: number) => CallTraits): [number, number] {
+export function useDef(
+  insns: DecodedProgram,
+  pc: number,
+  traits: (pc: number) => CallTraits,
+): [number, number] {
   const row = ROWS[insns.op[pc]];
   const dst = 1 << insns.dst[pc];
   const src = row.srcReg ? 1 << insns.src[pc] : 0;
@@ -267,7 +270,7 @@ function liveRegisters(insns: DecodedProgram, traits: (pc: number) => CallTraits
     insns.op[pc] === Op.hole ? ([0, 0] as [number, number]) : useDef(insns, pc, traits),
   );
   const next = Array.from({ length: n }, (_, pc) => (insns.op[pc] === Op.hole ? [] : successors(insns, pc)));
-  for (let isChanged = true; isChanged; ) {
+  for (let isChanged = true; isChanged;) {
     isChanged = false;
     for (let pc = n - 1; pc >= 0; pc--) {
       if (insns.op[pc] === Op.hole) continue;

@@ -107,7 +107,8 @@ export function releaseDynptr(env: Env, regno: number): boolean {
   for (const owner of env.state.frames) {
     for (let i = 1; i < owner.stack.length; i++) {
       const slot = owner.stack[i];
-      if (byteAt(slot, 0) !== Byte.Dynptr || slot.reg.refObjId !== refObjId || !slot.reg.dynptrFirst) continue;
+      if (byteAt(slot, 0) !== Byte.Dynptr || slot.reg.refObjId !== refObjId || !slot.reg.dynptrFirst)
+        continue;
       owner.stack[i] = owner.stack[i - 1] = EMPTY_SLOT;
       owner.live[i] |= Live.Written;
       owner.live[i - 1] |= Live.Written;
@@ -115,4 +116,3 @@ export function releaseDynptr(env: Env, regno: number): boolean {
   }
   return releaseRef(env, refObjId);
 }
-

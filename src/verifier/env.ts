@@ -79,7 +79,7 @@ export class Env {
   idGen = 0;
   readonly pending: Pending[] = [];
   /** Checkpoints by slot. */
-  readonly explored: VerifierState[][];
+  readonly explored: (VerifierState[] | undefined)[];
   /** Per slot: a prune point was hit by a state equal to one seen. */
   totalStates = 0;
   peakStates = 0;
@@ -108,7 +108,7 @@ export class Env {
     this.subprogs = subprogs;
     this.state = state;
     this.cpus = input.cpus ?? 1;
-    this.explored = new Array<VerifierState[]>(input.insns.length);
+    this.explored = new Array<VerifierState[] | undefined>(input.insns.length);
     this.proved = new Uint8Array(input.insns.length);
     this.seen = new Uint8Array(input.insns.length);
     this.accessType = new Int32Array(input.insns.length);

@@ -59,10 +59,7 @@ function sameButIds(a: Reg, b: Reg): boolean {
 
 export function regsExact(a: Reg, b: Reg, ids: IdMap): boolean {
   return (
-    sameButIds(a, b) &&
-    a.bounds.equals(b.bounds) &&
-    ids.same(a.id, b.id) &&
-    ids.same(a.refObjId, b.refObjId)
+    sameButIds(a, b) && a.bounds.equals(b.bounds) && ids.same(a.id, b.id) && ids.same(a.refObjId, b.refObjId)
   );
 }
 
@@ -125,7 +122,7 @@ function stackSafe(old: FuncState, cur: FuncState, ids: IdMap, exact: Exactness)
   for (let i = 0; i < old.stack.length; i++) {
     const a = old.stack[i];
     const b = cur.stack[i];
-    if (a === b && (a.reg.id === 0 && a.reg.refObjId === 0)) continue;
+    if (a === b && a.reg.id === 0 && a.reg.refObjId === 0) continue;
     if (exact === 'exact' && (b === undefined || a.bytes !== b.bytes)) return false;
     if (exact === 'loose' && (old.live[i] & Live.Read) === 0) continue;
     if (!slotSafe(a, b ?? NOTHING, b === undefined, ids, exact)) return false;
@@ -189,7 +186,9 @@ export const framePc = (state: VerifierState, frame: number, pc: number): number
 
 export function sameCallsites(a: VerifierState, b: VerifierState): boolean {
   if (a.frames.length !== b.frames.length) return false;
-  return a.frames.every((frame, i) => frame.callsite === b.frames[i].callsite && frame.subprog === b.frames[i].subprog);
+  return a.frames.every(
+    (frame, i) => frame.callsite === b.frames[i].callsite && frame.subprog === b.frames[i].subprog,
+  );
 }
 
 export function statesEqual(env: Env, old: VerifierState, cur: VerifierState, exact: Exactness): boolean {
@@ -214,7 +213,10 @@ export function mayLoop(old: VerifierState, cur: VerifierState): boolean {
   if (old.frames.length !== cur.frames.length) return false;
   const a = old.current.regs;
   const b = cur.current.regs;
-  return a.every((reg, i) => reg === b[i] || (sameButIds(reg, b[i]) && reg.id === b[i].id && reg.bounds.equals(b[i].bounds)));
+  return a.every(
+    (reg, i) =>
+      reg === b[i] || (sameButIds(reg, b[i]) && reg.id === b[i].id && reg.bounds.equals(b[i].bounds)),
+  );
 }
 
 /** An open iterator has advanced between the two. */
@@ -226,4 +228,3 @@ export function iteratorAdvanced(old: VerifierState, cur: VerifierState): boolea
     }),
   );
 }
-

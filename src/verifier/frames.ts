@@ -121,10 +121,7 @@ function checkGlobalArg(env: Env, index: number, arg: SubprogArg): void {
     case 'btf':
       if (reg.isNullScalar && arg.nullable) return;
       if (reg.type !== RegType.BtfId || (reg.mayBeNull && !arg.nullable)) {
-        env.reject(
-          Errno.EINVAL,
-          `R${regno} type=${reg.typeName()} expected=ptr_, trusted_ptr_, rcu_ptr_`,
-        );
+        env.reject(Errno.EINVAL, `R${regno} type=${reg.typeName()} expected=ptr_, trusted_ptr_, rcu_ptr_`);
       }
       return;
     case 'unsupported':
@@ -175,4 +172,3 @@ export function leaveFrame(env: Env): number {
   }
   return to;
 }
-

@@ -146,10 +146,7 @@ function assertBtf(env: Env, regno: number, reg: Reg, arg: ArgSpec, base: ArgBas
   if (reg.has(RegFlag.Alloc) || reg.has(RegFlag.Percpu) || helper === 'bpf_kptr_xchg') return;
   const wanted = base === 'btf_id_sock_common' ? ['sock_common'] : (arg.btf ?? []);
   if (wanted.length > 0 && !wanted.some((name) => isStruct(reg.btfName, name))) {
-    env.reject(
-      Errno.EACCES,
-      `R${regno} is of type ${reg.btfName} but ${wanted[0]} is expected`,
-    );
+    env.reject(Errno.EACCES, `R${regno} is of type ${reg.btfName} but ${wanted[0]} is expected`);
   }
 }
 
@@ -334,10 +331,7 @@ function assertFixedAlignment(env: Env, regno: number, size: number): void {
   const at = BigInt(reg.off) + reg.bounds.tnum.value;
   if (((at | reg.bounds.tnum.mask) & BigInt(size - 1)) === 0n) return;
   const what = reg.type === RegType.Stack ? 'stack ' : reg.type === RegType.MapValue ? 'value ' : '';
-  env.reject(
-    Errno.EACCES,
-    `misaligned ${what}access off ${reg.bounds.tnum.value}+${reg.off}+0 size ${size}`,
-  );
+  env.reject(Errno.EACCES, `misaligned ${what}access off ${reg.bounds.tnum.value}+${reg.off}+0 size ${size}`);
 }
 
 function checkDynptr(env: Env, regno: number, arg: ArgSpec, args: CallArgs, fn: Helper): void {
@@ -355,10 +349,7 @@ function checkDynptr(env: Env, regno: number, arg: ArgSpec, args: CallArgs, fn: 
 function checkKptr(env: Env, regno: number, args: CallArgs): void {
   const reg = env.reg(regno);
   if (!reg.bounds.isConst()) {
-    env.reject(
-      Errno.EINVAL,
-      `R${regno} doesn't have constant offset. kptr has to be at the constant offset`,
-    );
+    env.reject(Errno.EINVAL, `R${regno} doesn't have constant offset. kptr has to be at the constant offset`);
   }
   const at = reg.off + Number(BigInt.asIntN(64, reg.bounds.tnum.value));
   const field = (reg.map?.fields ?? reg.fields).find((f) => f.offset === at && f.kind.startsWith('kptr'));

@@ -70,10 +70,7 @@ export function assertHelperMemory(env: Env, m: MemArg): void {
     default:
   }
   if (m.zeroAllowed && m.size === 0 && reg.isNullScalar) return;
-  env.reject(
-    Errno.EACCES,
-    `R${m.regno} type=${reg.typeName()} expected=${regTypeName(RegType.Stack, 0)}`,
-  );
+  env.reject(Errno.EACCES, `R${m.regno} type=${reg.typeName()} expected=${regTypeName(RegType.Stack, 0)}`);
 }
 
 /** Contexts without fields are memory: their last byte must be accessible. */
@@ -95,10 +92,7 @@ function assertCtxMemory(env: Env, m: MemArg): void {
 export function assertSizedMemory(env: Env, regno: number, m: Omit<MemArg, 'regno' | 'size'>): void {
   const { bounds } = env.reg(regno);
   if (bounds.smin < 0n) {
-    env.reject(
-      Errno.EACCES,
-      `R${regno} min value is negative, either use unsigned or 'var &= const'`,
-    );
+    env.reject(Errno.EACCES, `R${regno} min value is negative, either use unsigned or 'var &= const'`);
   }
   if (bounds.umin === 0n && !m.zeroAllowed) {
     env.reject(
@@ -107,10 +101,7 @@ export function assertSizedMemory(env: Env, regno: number, m: Omit<MemArg, 'regn
     );
   }
   if (bounds.umax >= BigInt(MAX_VAR_SIZE)) {
-    env.reject(
-      Errno.EACCES,
-      `R${regno} unbounded memory access, use 'var &= const' or 'if (var < const)'`,
-    );
+    env.reject(Errno.EACCES, `R${regno} unbounded memory access, use 'var &= const' or 'if (var < const)'`);
   }
   // What is filled only up to a variable length must have been initialised as a whole.
   const raw = bounds.isConst() ? m.raw : undefined;

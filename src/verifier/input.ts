@@ -75,6 +75,12 @@ export interface VerifierFlags {
   readonly sleepable?: boolean;
 }
 
+export interface LocalType {
+  readonly name: string;
+  readonly size: number;
+  readonly fields: readonly SpecialField[];
+}
+
 export interface SourceLine {
   readonly file: string;
   readonly line: number;
@@ -99,5 +105,7 @@ export interface VerifierInput {
   kfuncName?(pc: number): string | undefined;
   /** Name and size of the kernel variable that a lddw_btf_id names. */
   ksym?(pc: number): { readonly name: string; readonly size: number } | undefined;
+  /** A struct of the object's own BTF, for objects that programs allocate. */
+  localType?(typeId: number): LocalType | undefined;
   sourceLine?(pc: number): SourceLine | undefined;
 }

@@ -78,7 +78,8 @@ function makeIterator(env: Env, reg: Reg, kind: string, slots: number, isRcuProt
   const ref = acquireRef(env);
   setSlots(env, reg, slot, slots, Byte.Iter, (i) => {
     const state = Reg.pointer(RegType.Stack);
-    if (isRcuProtected) state.flags = env.state.rcuLocks > 0 || !env.isSleepable ? RegFlag.Rcu : RegFlag.Untrusted;
+    if (isRcuProtected)
+      state.flags = env.state.rcuLocks > 0 || !env.isSleepable ? RegFlag.Rcu : RegFlag.Untrusted;
     state.refObjId = i === 0 ? ref : 0;
     state.iterKind = kind;
     state.iterState = 'active';

@@ -29,7 +29,8 @@ export function checkJump(env: Env, row: OpRow): number {
   if (src >= 0) assertInit(env, src);
   const left = env.reg(dst);
   const right = src >= 0 ? env.reg(src) : Reg.constant(BigInt(insns.imm[pc]));
-  if (src >= 0 && left.type === RegType.Stack && right.type !== RegType.NotInit) noteStackOperands(env, dst, src);
+  if (src >= 0 && left.type === RegType.Stack && right.type !== RegType.NotInit)
+    noteStackOperands(env, dst, src);
   const taken = predict(left, right, cond, is32);
   if (taken !== undefined) {
     if (left.isScalar) markPrecise(env, dst);
@@ -39,7 +40,8 @@ export function checkJump(env: Env, row: OpRow): number {
   const linked = linkedWith(env, left, right, src);
   if (linked.length > 1) pushHistory(env, -1, -1, linked);
   const other = pushPath(env, target, pc);
-  if (left.isScalar && right.isScalar) learnScalars(env, other, { dst, src, left, right, cond, is32, linked });
+  if (left.isScalar && right.isScalar)
+    learnScalars(env, other, { dst, src, left, right, cond, is32, linked });
   if (!is32) learnPointers(env, other, dst, src, cond);
   return pc + 1;
 }
@@ -222,8 +224,8 @@ function learnPointers(env: Env, other: VerifierState, dst: number, src: number,
     return;
   }
   if (env.insns.imm[env.pc] === 0 && (cond === 'jeq' || cond === 'jne') && left.mayBeNull) {
-    markNullness(env, env.state, left, cond === 'jne');
-    markNullness(env, other, left, cond === 'jeq');
+    markNullness(env.state, left, cond === 'jne');
+    markNullness(other, left, cond === 'jeq');
     env.log.touchReg(dst);
   }
 }
@@ -244,7 +246,11 @@ export function notNull(reg: Reg): Reg {
     copy.type = RegType.MapPtr;
     copy.map = map.inner;
     // Locks and timers of inner maps are told apart by the lookup that gave the map.
-    if (map.inner.fields.some((f) => ['timer', 'wq', 'spin_lock', 'task_work', 'res_spin_lock'].includes(f.kind)))
+    if (
+      map.inner.fields.some((f) =>
+        ['timer', 'wq', 'spin_lock', 'task_work', 'res_spin_lock'].includes(f.kind),
+      )
+    )
       copy.mapUid = reg.id;
   } else if (map !== null && isXskmap(map.type)) copy.type = RegType.XdpSock;
   else if (map !== null && isSockMap(map.type)) copy.type = RegType.Sock;
@@ -259,7 +265,7 @@ const mayHoldLock = (reg: Reg): boolean =>
   (reg.type === RegType.BtfId && reg.has(RegFlag.Alloc));
 
 /** Every copy of a pointer that was compared with NULL becomes NULL or valid. */
-export function markNullness(env: Env, state: VerifierState, of: Reg, isNull: boolean): void {
+export function markNullness(state: VerifierState, of: Reg, isNull: boolean): void {
   const { id, refObjId } = of;
   if (isNull && refObjId !== 0 && refObjId === id) dropRef(state, id);
   state.mapRegs((reg) => {
@@ -327,4 +333,3 @@ function markPacketEnd(state: VerifierState, regno: number, isBeyond: boolean): 
   copy.range = isBeyond ? BEYOND_PKT_END : AT_PKT_END;
   state.current.regs[regno] = copy;
 }
-

@@ -85,10 +85,7 @@ const WITH_PACKET_LOADS = new Set<ProgType>([ProgType.SocketFilter, ProgType.Sch
 /** ldabs and ldind: r6 is the context; a packet that is too short ends the program with 0. */
 export function checkPacketLoad(env: Env, row: OpRow): number {
   if (!WITH_PACKET_LOADS.has(env.input.progType)) {
-    env.reject(
-      Errno.EINVAL,
-      'BPF_LD_[ABS|IND] instructions not allowed for this program type',
-    );
+    env.reject(Errno.EINVAL, 'BPF_LD_[ABS|IND] instructions not allowed for this program type');
   }
   if (env.state.frames.some((frame) => frame.kind === 'sync_callback')) {
     env.reject(Errno.EINVAL, 'cannot use BPF_LD_[ABS|IND] within callback');

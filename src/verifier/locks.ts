@@ -31,10 +31,7 @@ function fieldAt(env: Env, regno: number, kind: SpecialFieldKind): SpecialField 
     );
   }
   if (field.offset !== at) {
-    env.reject(
-      Errno.EINVAL,
-      `off ${at} doesn't point to 'struct ${name}' that is at ${field.offset}`,
-    );
+    env.reject(Errno.EINVAL, `off ${at} doesn't point to 'struct ${name}' that is at ${field.offset}`);
   }
   return field;
 }
@@ -54,7 +51,9 @@ export function useSpinLock(env: Env, regno: number, isLock: boolean): void {
     return;
   }
   if (state.activeLocks === 0) env.reject(Errno.EINVAL, 'bpf_spin_unlock without taking a lock');
-  const index = state.refs.findIndex((ref) => ref.kind === 'lock' && ref.id === reg.id && ref.owner === owner);
+  const index = state.refs.findIndex(
+    (ref) => ref.kind === 'lock' && ref.id === reg.id && ref.owner === owner,
+  );
   if (index < 0) env.reject(Errno.EINVAL, 'bpf_spin_unlock of different lock');
   state.refs.splice(index, 1);
   state.activeLocks--;
@@ -77,9 +76,6 @@ export function useTimer(env: Env, regno: number, kind: 'timer' | 'wq'): void {
     env.reject(Errno.EINVAL, `map '${reg.map?.name ?? ''}' has no valid ${name}`);
   }
   if (field.offset !== at) {
-    env.reject(
-      Errno.EINVAL,
-      `off ${at} doesn't point to 'struct ${name}' that is at ${field.offset}`,
-    );
+    env.reject(Errno.EINVAL, `off ${at} doesn't point to 'struct ${name}' that is at ${field.offset}`);
   }
 }

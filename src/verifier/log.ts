@@ -66,6 +66,13 @@ export class Log {
     if (this.level > 0) this.touchedSlots.add(index);
   }
 
+  /** The whole state is to be printed next. */
+  touchAll(): void {
+    if (this.level === 0) return;
+    this.touchedRegs = 0x7ff;
+    for (let slot = 0; slot < 64; slot++) this.touchedSlots.add(slot);
+  }
+
   clean(): void {
     this.touchedRegs = 0;
     this.touchedSlots.clear();
@@ -83,7 +90,16 @@ export class Log {
   /** All of a state, as where a path starts: `from 3 to 7: R0=...`. */
   wholeState(prefix: string, state: VerifierState, frame: FuncState): void {
     if (this.level === 0) return;
-    this.line(prefix + printFrame(state, frame, () => true, () => true), 'state');
+    this.line(
+      prefix +
+        printFrame(
+          state,
+          frame,
+          () => true,
+          () => true,
+        ),
+      'state',
+    );
     this.clean();
   }
 

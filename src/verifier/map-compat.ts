@@ -89,10 +89,7 @@ const MAPS_OF_HELPER: ReadonlyMap<string, readonly MapType[]> = new Map([
   ...only(['bpf_sk_select_reuseport'], [MapType.ReuseportSockarray, MapType.Sockmap, MapType.Sockhash]),
   ...only(['bpf_map_pop_elem'], [MapType.Queue, MapType.Stack]),
   ...only(['bpf_map_peek_elem', 'bpf_map_push_elem'], [MapType.Queue, MapType.Stack, MapType.BloomFilter]),
-  ...only(
-    ['bpf_map_lookup_percpu_elem'],
-    [MapType.PercpuArray, MapType.PercpuHash, MapType.LruPercpuHash],
-  ),
+  ...only(['bpf_map_lookup_percpu_elem'], [MapType.PercpuArray, MapType.PercpuHash, MapType.LruPercpuHash]),
   ...only(['bpf_sk_storage_get', 'bpf_sk_storage_delete'], [MapType.SkStorage]),
   ...only(['bpf_inode_storage_get', 'bpf_inode_storage_delete'], [MapType.InodeStorage]),
   ...only(['bpf_task_storage_get', 'bpf_task_storage_delete'], [MapType.TaskStorage]),
@@ -123,14 +120,20 @@ function mayUpdateSockmap(env: Env, helper: string): boolean {
 export function assertMapFits(env: Env, map: VerifierMap, helper: string, id: number): void {
   const allowed = HELPERS_OF_MAP[map.type];
   const isSockmap = map.type === MapType.Sockmap || map.type === MapType.Sockhash;
-  const isTaken = allowed === undefined || allowed.includes(helper) || (isSockmap && mayUpdateSockmap(env, helper));
+  const isTaken =
+    allowed === undefined || allowed.includes(helper) || (isSockmap && mayUpdateSockmap(env, helper));
   const types = MAPS_OF_HELPER.get(helper);
   if (!isTaken || (types !== undefined && !types.includes(map.type))) {
     env.reject(Errno.EINVAL, `cannot pass map_type ${map.type} into func ${helper}#${id}`);
   }
 }
 
-const CHANGING = new Set(['bpf_map_delete_elem', 'bpf_map_update_elem', 'bpf_map_push_elem', 'bpf_map_pop_elem']);
+const CHANGING = new Set([
+  'bpf_map_delete_elem',
+  'bpf_map_update_elem',
+  'bpf_map_push_elem',
+  'bpf_map_pop_elem',
+]);
 
 export function assertMapWritable(env: Env, map: VerifierMap, helper: string): void {
   if ((map.flags & MapFlag.RDONLY_PROG) !== 0 && CHANGING.has(helper)) {

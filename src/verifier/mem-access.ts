@@ -1,5 +1,6 @@
 /** Loads and stores: which memory a pointer names, whether the access is allowed, what a load leaves behind. */
 import { Errno } from '../errors.js';
+import { progTypeRow } from '../progs/prog-table.js';
 import { ProgType } from '../progs/prog-types.js';
 import { ctxAccess, sockAccess } from './ctx-access.js';
 import { Bounds } from './bounds.js';
@@ -188,8 +189,7 @@ function accessKptr(env: Env, a: MemAccess, kind: string, target: string): void 
   const { kind: insn } = env.row;
   if (insn !== 'ldx' && insn !== 'stx' && insn !== 'st')
     env.reject(Errno.EACCES, 'kptr in map can only be accessed using BPF_MEM instruction mode');
-  if (a.isWrite && kind === 'kptr_ref')
-    env.reject(Errno.EACCES, 'store to referenced kptr disallowed');
+  if (a.isWrite && kind === 'kptr_ref') env.reject(Errno.EACCES, 'store to referenced kptr disallowed');
   if (!a.isWrite && a.value >= 0) {
     const loaded = Reg.pointer(RegType.BtfId, RegFlag.OrNull | RegFlag.Untrusted);
     loaded.btfName = target;
@@ -200,9 +200,13 @@ function accessKptr(env: Env, a: MemAccess, kind: string, target: string): void 
   const stored = a.value >= 0 ? env.reg(a.value) : undefined;
   const isNull = stored === undefined ? a.imm === 0 : stored.isNullScalar;
   if (isNull) return;
-  if (stored === undefined) env.reject(Errno.EACCES, 'BPF_ST imm must be 0 when storing to kptr at off=' + String(a.off));
+  if (stored === undefined)
+    env.reject(Errno.EACCES, 'BPF_ST imm must be 0 when storing to kptr at off=' + String(a.off));
   if (stored.type !== RegType.BtfId || stored.btfName !== target)
-    env.reject(Errno.EINVAL, `invalid kptr access, R${a.value} type=${stored.typeName()}${stored.btfName} expected=ptr_${target}`);
+    env.reject(
+      Errno.EINVAL,
+      `invalid kptr access, R${a.value} type=${stored.typeName()}${stored.btfName} expected=ptr_${target}`,
+    );
 }
 
 function accessCtx(env: Env, reg: Reg, a: MemAccess): void {
@@ -219,7 +223,10 @@ function accessCtx(env: Env, reg: Reg, a: MemAccess): void {
   }
   if (a.isWrite || a.value < 0) return;
   if (value.type === RegType.Scalar) {
-    env.setReg(a.value, value.range === undefined ? UNKNOWN_SCALAR : ranged(value.range.min, value.range.max));
+    env.setReg(
+      a.value,
+      value.range === undefined ? UNKNOWN_SCALAR : ranged(value.range.min, value.range.max),
+    );
     return;
   }
   const loaded = Reg.pointer(value.type, value.flags ?? RegFlag.None);
@@ -252,26 +259,11 @@ function accessSock(env: Env, reg: Reg, a: MemAccess): void {
   setUnknown(env, a);
 }
 
-const PACKET_READ = new Set<ProgType>([
-  ProgType.LwtIn,
-  ProgType.LwtOut,
-  ProgType.LwtSeg6local,
-  ProgType.SkReuseport,
-  ProgType.FlowDissector,
-  ProgType.CgroupSkb,
-]);
-const PACKET_WRITE = new Set<ProgType>([
-  ProgType.SchedCls,
-  ProgType.SchedAct,
-  ProgType.Xdp,
-  ProgType.LwtXmit,
-  ProgType.SkSkb,
-  ProgType.SkMsg,
-  ProgType.CgroupSockopt,
-]);
-
 /** Whether the program type may touch packet bytes directly. */
 export function mayAccessPacket(env: Env, isWrite: boolean): boolean {
   const { progType } = env.input;
-  return PACKET_WRITE.has(progType) || (!isWrite && PACKET_READ.has(progType));
+  // Programs of sockets' operations see headers only through their own context's pointers.
+  if (progType === ProgType.SockOps) return false;
+  const rule = progTypeRow(progType)?.packet;
+  return rule === 'write' || (rule === 'read' && !isWrite);
 }

@@ -86,7 +86,12 @@ export interface PrecisionRequest {
 }
 
 /** Marks registers and slots (by frame) in the checkpoints before `state`; `state` itself was marked by the caller. */
-export function markPreciseIn(env: Env, state: VerifierState, request: PrecisionRequest, skipFirst: boolean): boolean {
+export function markPreciseIn(
+  env: Env,
+  state: VerifierState,
+  request: PrecisionRequest,
+  skipFirst: boolean,
+): boolean {
   const wanted = new Wanted(state.depth);
   for (const [frame, mask] of request.regs.entries()) wanted.regs[frame] = mask;
   for (const [frame, slots] of request.slots.entries()) for (const slot of slots) wanted.addSlot(frame, slot);
@@ -279,7 +284,8 @@ function callSub(env: Env, pc: number, wanted: Wanted): void {
 
 function call(env: Env, pc: number, next: number, wanted: Wanted): void {
   if ((env.cfg.points[pc] & Point.CallsCallback) !== 0 && pc !== next - 1) {
-    if ((wanted.regs[wanted.frame] & ~ARGS) !== 0 || wanted.stack[wanted.frame] !== 0n) throw new Untraceable();
+    if ((wanted.regs[wanted.frame] & ~ARGS) !== 0 || wanted.stack[wanted.frame] !== 0n)
+      throw new Untraceable();
     if (wanted.frame === 0) throw new Untraceable();
     wanted.regs[wanted.frame] = 0;
     wanted.frame--;
@@ -327,7 +333,12 @@ function markCheckpoint(env: Env, state: VerifierState, wanted: Wanted): boolean
     if (env.log.level === 2) {
       env.log.line(
         `mark_precise: frame${f}: parent state regs=${regMask(wanted.regs[f])} stack=${stackMask(wanted.stack[f])}: ` +
-          printFrame(state, frame, () => true, () => true),
+          printFrame(
+            state,
+            frame,
+            () => true,
+            () => true,
+          ),
       );
     }
   }
@@ -364,5 +375,7 @@ function logTrace(env: Env, wanted: Wanted, last: number, first: number, next: n
 function logStep(env: Env, wanted: Wanted, pc: number): void {
   const regs = regMask(wanted.regs[wanted.frame]);
   const stack = stackMask(wanted.stack[wanted.frame]);
-  env.log.line(`mark_precise: frame${wanted.frame}: regs=${regs} stack=${stack} before ${env.log.insnText(pc)}`);
+  env.log.line(
+    `mark_precise: frame${wanted.frame}: regs=${regs} stack=${stack} before ${env.log.insnText(pc)}`,
+  );
 }

@@ -33,14 +33,16 @@ function ranges(b: Bounds): string[] {
     { name: 'umin32', value: BigInt(b.u32min), omit: b.u32min === 0 },
     { name: 'umax32', value: BigInt(b.u32max), omit: b.u32max === U32_MAX },
   ];
-  const isNegative = (e: { name: string; value: bigint }): boolean => e.name.startsWith('s') && s64(e.value) < 0n;
+  const isNegative = (e: { name: string; value: bigint }): boolean =>
+    e.name.startsWith('s') && s64(e.value) < 0n;
   const parts: string[] = [];
   for (const [i, entry] of all.entries()) {
     if (entry.omit) continue;
     let text = `${entry.name}=`;
     for (let j = i + 2; j < all.length; j += 2) {
       const other = all[j];
-      if (other.omit || u64(other.value) !== u64(entry.value) || isNegative(other) !== isNegative(entry)) continue;
+      if (other.omit || u64(other.value) !== u64(entry.value) || isNegative(other) !== isNegative(entry))
+        continue;
       other.omit = true;
       text += `${other.name}=`;
     }

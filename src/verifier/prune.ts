@@ -122,7 +122,10 @@ function propagatePrecision(env: Env, from: VerifierState, to: VerifierState): b
     regs.push(mask);
     slots.push(
       frame.stack.flatMap((slot, i) =>
-        isSpill(slot) && slot.reg.precise && slot.reg.type === RegType.Scalar && (frame.live[i] & Live.Read) !== 0
+        isSpill(slot) &&
+        slot.reg.precise &&
+        slot.reg.type === RegType.Scalar &&
+        (frame.live[i] & Live.Read) !== 0
           ? [i]
           : [],
       ),
@@ -132,7 +135,12 @@ function propagatePrecision(env: Env, from: VerifierState, to: VerifierState): b
   return markPreciseIn(env, to, { regs, slots }, true);
 }
 
-function logPropagation(env: Env, from: VerifierState, regs: readonly number[], slots: readonly number[][]): void {
+function logPropagation(
+  env: Env,
+  from: VerifierState,
+  regs: readonly number[],
+  slots: readonly number[][],
+): void {
   if (env.log.level < 2) return;
   for (let f = from.depth; f >= 0; f--) {
     const names = [
@@ -182,11 +190,16 @@ function compare(env: Env, saved: VerifierState, isForced: boolean): Verdict {
   const traits = env.callTraits(env.pc);
   if (traits?.isIterNext === true) {
     if (statesEqual(env, saved, cur, 'range') && isActiveIterator(env)) return 'back-edge';
-  } else if (env.row.kind === 'may_goto' && saved.mayGotoDepth !== cur.mayGotoDepth && statesEqual(env, saved, cur, 'range')) {
+  } else if (
+    env.row.kind === 'may_goto' &&
+    saved.mayGotoDepth !== cur.mayGotoDepth &&
+    statesEqual(env, saved, cur, 'range')
+  ) {
     return 'back-edge';
   } else if ((points & Point.CallsCallback) !== 0) {
     if (statesEqual(env, saved, cur, 'range')) return 'back-edge';
-  } else if (saved.current.kind !== 'async_callback' || saved.asyncEntry === cur.asyncEntry) assertNoEndlessLoop(env, saved);
+  } else if (saved.current.kind !== 'async_callback' || saved.asyncEntry === cur.asyncEntry)
+    assertNoEndlessLoop(env, saved);
   const isSoon = env.jumpsProcessed - env.prevJumps < 20 && env.processed - env.prevProcessed < 100;
   return !isForced && isSoon ? 'miss-no-new' : 'miss';
 }
@@ -209,7 +222,13 @@ function assertNoEndlessLoop(env: Env, saved: VerifierState): void {
   ) {
     return;
   }
-  const whole = (state: VerifierState): string => printFrame(state, state.current, () => true, () => true);
+  const whole = (state: VerifierState): string =>
+    printFrame(
+      state,
+      state.current,
+      () => true,
+      () => true,
+    );
   env.log.line(`infinite loop detected at insn ${env.pc}`);
   env.log.line(`cur state:${whole(cur)}`);
   env.log.line(`old state:${whole(saved)}`);

@@ -31,18 +31,18 @@ export const enum RegType {
 /** Qualities of a pointer. */
 export const enum RegFlag {
   None = 0,
-  OrNull = 1 << 0,
-  RdOnly = 1 << 1,
-  Ringbuf = 1 << 2,
-  User = 1 << 3,
-  Percpu = 1 << 4,
-  Rcu = 1 << 5,
-  Untrusted = 1 << 6,
-  Trusted = 1 << 7,
-  Alloc = 1 << 8,
-  NonOwning = 1 << 9,
+  OrNull = 0x1,
+  RdOnly = 0x2,
+  Ringbuf = 0x4,
+  User = 0x8,
+  Percpu = 0x10,
+  Rcu = 0x20,
+  Untrusted = 0x40,
+  Trusted = 0x80,
+  Alloc = 0x100,
+  NonOwning = 0x200,
   /** A slice of a dynptr over an skb or xdp buffer: void when the packet moves. */
-  PacketSlice = 1 << 10,
+  PacketSlice = 0x400,
 }
 
 const TYPE_NAMES: Readonly<Record<RegType, string>> = {

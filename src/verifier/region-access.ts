@@ -11,7 +11,14 @@ import type { Access, AccessSource } from './stack-access.js';
 import { S64_MIN } from './tnum.js';
 
 /** Whether [off, off + size) lies in a region of `limit` bytes; else says so in the region's words, and false. */
-function fits(env: Env, regno: number, off: bigint, size: number, limit: number, zeroAllowed: boolean): boolean {
+function fits(
+  env: Env,
+  regno: number,
+  off: bigint,
+  size: number,
+  limit: number,
+  zeroAllowed: boolean,
+): boolean {
   const isSizeOk = size > 0 || (size === 0 && zeroAllowed);
   if (off >= 0n && isSizeOk && off + BigInt(size) <= BigInt(limit)) return true;
   const reg = env.reg(regno);
@@ -60,10 +67,7 @@ export function assertRegion(
     env.reject(Errno.EACCES, `R${regno} min value is outside of the allowed memory range`);
   }
   if (umax >= BigInt(MAX_VAR_OFF)) {
-    env.reject(
-      Errno.EACCES,
-      `R${regno} unbounded memory access, make sure to bounds check any such access`,
-    );
+    env.reject(Errno.EACCES, `R${regno} unbounded memory access, make sure to bounds check any such access`);
   }
   if (!fits(env, regno, umax + at, size, limit, zeroAllowed)) {
     env.reject(Errno.EACCES, `R${regno} max value is outside of the allowed memory range`);
@@ -81,18 +85,18 @@ export function assertPacket(env: Env, regno: number, off: number, size: number,
 }
 
 /** The map's flags allow programs to read or write values directly. */
-export function assertMapCapability(env: Env, map: VerifierMap, off: number, size: number, access: Access): void {
+export function assertMapCapability(
+  env: Env,
+  map: VerifierMap,
+  off: number,
+  size: number,
+  access: Access,
+): void {
   if (access === 'write' && (map.flags & MapFlag.RDONLY_PROG) !== 0) {
-    env.reject(
-      Errno.EACCES,
-      `write into map forbidden, value_size=${map.valueSize} off=${off} size=${size}`,
-    );
+    env.reject(Errno.EACCES, `write into map forbidden, value_size=${map.valueSize} off=${off} size=${size}`);
   }
   if (access === 'read' && (map.flags & MapFlag.WRONLY_PROG) !== 0) {
-    env.reject(
-      Errno.EACCES,
-      `read from map forbidden, value_size=${map.valueSize} off=${off} size=${size}`,
-    );
+    env.reject(Errno.EACCES, `read from map forbidden, value_size=${map.valueSize} off=${off} size=${size}`);
   }
 }
 
@@ -138,7 +142,14 @@ export function assertMapValue(
   }
 }
 
-function assertKptrAccess(env: Env, reg: Reg, at: number, off: number, size: number, source: AccessSource): void {
+function assertKptrAccess(
+  env: Env,
+  reg: Reg,
+  at: number,
+  off: number,
+  size: number,
+  source: AccessSource,
+): void {
   if (source === 'helper') env.reject(Errno.EACCES, 'kptr cannot be accessed indirectly by helper');
   if (!reg.bounds.isConst()) env.reject(Errno.EACCES, 'kptr access cannot have variable offset');
   const actual = BigInt(off) + reg.bounds.tnum.value;

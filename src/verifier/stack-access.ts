@@ -2,21 +2,11 @@
 import { Errno } from '../errors.js';
 import { MAX_STACK, MAX_VAR_OFF } from './env.js';
 import type { Env } from './env.js';
-import { zeroExtend } from './scalar-alu.js';
 import { markPrecise, pushHistory } from './precision.js';
 import { formatTnum } from './print-state.js';
 import { NOT_INIT, Reg, RegType, UNKNOWN_SCALAR, ZERO_SCALAR, withoutId } from './reg-state.js';
 import type { Slot } from './stack.js';
-import {
-  Byte,
-  byteAt,
-  byteIndex,
-  isScalarSpill,
-  isSpill,
-  scrubbed,
-  slotIndex,
-  withByte,
-} from './stack.js';
+import { Byte, byteAt, byteIndex, isScalarSpill, isSpill, scrubbed, slotIndex, withByte } from './stack.js';
 import { destroyDynptrAt } from './dynptr.js';
 import type { FuncState } from './state.js';
 import { Live } from './state.js';
@@ -67,7 +57,8 @@ export function assertStackBounds(
   }
   const { min, max } = offsets(reg, off);
   const end = max + size;
-  const errno = min < -MAX_STACK || min > -1 ? Errno.EACCES : end > 0 ? Errno.EINVAL : size < 0 ? Errno.EFAULT : 0;
+  const errno =
+    min < -MAX_STACK || min > -1 ? Errno.EACCES : end > 0 ? Errno.EINVAL : size < 0 ? Errno.EFAULT : 0;
   if (errno !== 0) {
     env.reject(
       errno,
@@ -130,7 +121,8 @@ function spill(frame: FuncState, index: number, reg: Reg, size: number): void {
   let { bytes } = old;
   for (let i = 0; i < 8; i++) {
     if (i >= 8 - size) bytes = withByte(bytes, i, Byte.Spill);
-    else if (byteAt(old, i) !== Byte.Zero && byteAt(old, i) !== Byte.Invalid) bytes = withByte(bytes, i, Byte.Misc);
+    else if (byteAt(old, i) !== Byte.Zero && byteAt(old, i) !== Byte.Invalid)
+      bytes = withByte(bytes, i, Byte.Misc);
   }
   frame.stack[index] = { bytes, reg };
   if (size === 8) frame.live[index] |= Live.Written;
@@ -357,7 +349,8 @@ export function assertInitialized(
     const slot = frame.stack[index];
     const byte = byteAt(slot, byteIndex(at));
     if (byte === Byte.Zero || byte === Byte.Invalid) {
-      if (isClobbered) frame.stack[index] = { bytes: withByte(slot.bytes, byteIndex(at), Byte.Misc), reg: slot.reg };
+      if (isClobbered)
+        frame.stack[index] = { bytes: withByte(slot.bytes, byteIndex(at), Byte.Misc), reg: slot.reg };
     } else if (byte !== Byte.Misc && isSpill(slot)) {
       if (isClobbered) frame.stack[index] = { bytes: scrubbed(slot), reg: UNKNOWN_SCALAR };
     } else if (byte !== Byte.Misc) rejectUninitialized(env, reg, regno, min, at - min, size, source);

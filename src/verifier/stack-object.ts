@@ -59,4 +59,3 @@ export function readSlots(env: Env, reg: Reg, index: number, slots: number): voi
   const frame = frameOf(env, reg);
   for (let i = 0; i < slots; i++) markSlotRead(frame, index - i);
 }
-

@@ -1,0 +1,325 @@
+/** Verifies a program: every path of it, and every global function that it calls. */
+import { Errno } from '../errors.js';
+import { helperById } from '../helpers/registry.js';
+import type { DisasmNames } from '../isa/disasm.js';
+import { Op } from '../isa/op.gen.js';
+import { ROWS } from '../isa/ops.js';
+import { maySleep, movesPacket, traitsOf } from './call-traits.js';
+import { Point, buildCfg } from './cfg.js';
+import { Env, MAX_INSNS, MAX_SUBPROGS, Rejected } from './env.js';
+import type { SubprogInfo } from './env.js';
+import { entryState } from './entry.js';
+import type { VerifierInput } from './input.js';
+import type { LogLevel, LogLine } from './log.js';
+import { Log } from './log.js';
+import { checkMaps } from './map-checks.js';
+import { finishPath, isVisited } from './prune.js';
+import { pushHistory } from './precision.js';
+import { checkStackDepth } from './stack-depth.js';
+import { VerifierState } from './state.js';
+import { step } from './step.js';
+
+export interface VerifyOptions {
+  /** 0 keeps messages only. */
+  readonly logLevel?: LogLevel;
+}
+
+export interface VerifyStats {
+  readonly insnsProcessed: number;
+  readonly totalStates: number;
+  readonly peakStates: number;
+  readonly maxStatesPerInsn: number;
+}
+
+export interface VerifyResult {
+  readonly verdict: 'accept' | 'reject';
+  /** Positive errno with which the kernel would refuse it; 0 where it accepts. */
+  readonly errno: number;
+  /** The last message; empty where it is accepted. */
+  readonly message: string;
+  /** Slot of the refused instruction; -1 where none is to blame. */
+  readonly pc: number;
+  readonly log: readonly LogLine[];
+  readonly stats: VerifyStats;
+  /** Per slot: 1 where every path proved that the memory access stays within its region. */
+  readonly proved: Uint8Array;
+}
+
+/** Never throws for what a program contains: hostile programs are refused. */
+export function verify(input: VerifierInput, options: VerifyOptions = {}): VerifyResult {
+  const log = new Log(options.logLevel ?? 0, input.insns, namesOf(input), input.sourceLine?.bind(input));
+  let env: Env | undefined;
+  try {
+    env = prepare(input, log);
+    verifyMain(env);
+    verifyGlobals(env);
+    checkStackDepth(env);
+    return report(env, log, undefined);
+  } catch (error) {
+    if (error instanceof Rejected) return report(env, log, error);
+    throw error;
+  }
+}
+
+function namesOf(input: VerifierInput): DisasmNames {
+  const { imm } = input.insns;
+  return {
+    helper: (id) => helperById(id)?.name,
+    kfunc: (btfId) => input.kfuncName?.(imm.indexOf(btfId)),
+  };
+}
+
+function report(env: Env | undefined, log: Log, refused: Rejected | undefined): VerifyResult {
+  const stats: VerifyStats = {
+    insnsProcessed: env?.processed ?? 0,
+    totalStates: env?.totalStates ?? 0,
+    peakStates: env?.peakStates ?? 0,
+    maxStatesPerInsn: env?.maxStatesPerInsn ?? 0,
+  };
+  const messages = log.lines.filter((line) => line.kind === 'message');
+  const message = refused === undefined ? '' : (messages[messages.length - 1]?.text ?? refused.message);
+  if (log.level > 0) {
+    log.line(
+      `processed ${stats.insnsProcessed} insns (limit ${MAX_INSNS}) max_states_per_insn ${stats.maxStatesPerInsn} ` +
+        `total_states ${stats.totalStates} peak_states ${stats.peakStates} mark_read 0`,
+      'stats',
+    );
+  }
+  return {
+    verdict: refused === undefined ? 'accept' : 'reject',
+    errno: refused?.errno ?? 0,
+    message,
+    pc: refused?.pc ?? -1,
+    log: log.lines,
+    stats,
+    proved: refused === undefined && env !== undefined ? env.proved : new Uint8Array(0),
+  };
+}
+
+function reject(log: Log, errno: number, pc: number, message: string): never {
+  log.line(message);
+  throw new Rejected(errno, pc, message);
+}
+
+function findSubprogs(input: VerifierInput, log: Log): SubprogInfo[] {
+  const { insns } = input;
+  const starts = new Set<number>([0, ...(input.subprogs ?? []).map((subprog) => subprog.start)]);
+  for (let pc = 0; pc < insns.length; pc++) {
+    const op = insns.op[pc];
+    if (op === Op.hole) continue;
+    if (ROWS[op].kind !== 'call_sub' && op !== Op.lddw_func) continue;
+    const target = insns.target[pc];
+    if (target < 0 || target >= insns.length) {
+      reject(log, Errno.EINVAL, pc, `call to invalid destination`);
+    }
+    starts.add(target);
+  }
+  const sorted = [...starts].sort((a, b) => a - b);
+  if (sorted.length > MAX_SUBPROGS) reject(log, Errno.E2BIG, -1, 'too many subprograms');
+  return sorted.map((start, i) => {
+    const known = input.subprogs?.find((subprog) => subprog.start === start);
+    return {
+      start,
+      end: sorted[i + 1] ?? insns.length,
+      name: known?.name ?? `func${i}`,
+      stackDepth: 0,
+      isGlobal: i > 0 && known?.isGlobal === true,
+      isCalled: false,
+      isAsyncCallback: false,
+      isExceptionCallback: known?.isExceptionCallback === true,
+      hasTailCall: false,
+      hasLdAbs: false,
+      tailCallReachable: false,
+      changesPacket: false,
+      mightSleep: false,
+      verified: false,
+    };
+  });
+}
+
+/** What the kernel's `check_subprogs` asks: jumps stay within, no fall-through at the end. */
+function checkSubprogs(input: VerifierInput, subprogs: readonly SubprogInfo[], log: Log): void {
+  const { insns } = input;
+  for (const subprog of subprogs) {
+    let last = subprog.start;
+    for (let pc = subprog.start; pc < subprog.end; pc++) {
+      if (insns.op[pc] === Op.hole) continue;
+      last = pc;
+      const { kind } = ROWS[insns.op[pc]];
+      if (kind === 'call' && insns.imm[pc] === TAIL_CALL) subprog.hasTailCall = true;
+      if (kind === 'ldabs' || kind === 'ldind') subprog.hasLdAbs = true;
+      if (kind !== 'ja' && kind !== 'jcc' && kind !== 'may_goto') continue;
+      const to = insns.target[pc];
+      if (to < subprog.start || to >= subprog.end) {
+        if (to < 0 || to >= insns.length) continue;
+        reject(log, Errno.EINVAL, pc, `jump out of range from insn ${pc} to ${to}`);
+      }
+    }
+    const { kind } = ROWS[insns.op[last]];
+    const isThrow = kind === 'call_kfunc' && input.kfuncName?.(last) === 'bpf_throw';
+    if (kind !== 'exit' && kind !== 'ja' && !isThrow)
+      reject(log, Errno.EINVAL, last, 'last insn is not an exit or jmp');
+  }
+}
+
+const TAIL_CALL = 12;
+
+/** Effects of callees reach their callers: repeated until nothing changes. */
+function spreadEffects(input: VerifierInput, subprogs: readonly SubprogInfo[]): void {
+  const { insns } = input;
+  const calls: [SubprogInfo, SubprogInfo][] = [];
+  for (const subprog of subprogs) {
+    for (let pc = subprog.start; pc < subprog.end; pc++) {
+      if (insns.op[pc] === Op.hole) continue;
+      if (movesPacket(input, pc)) subprog.changesPacket = true;
+      if (maySleep(input, pc)) subprog.mightSleep = true;
+      if (ROWS[insns.op[pc]].kind !== 'call_sub') continue;
+      const callee = subprogs.find((other) => other.start === insns.target[pc]);
+      if (callee !== undefined) calls.push([subprog, callee]);
+    }
+  }
+  for (let isChanged = true; isChanged;) {
+    isChanged = false;
+    for (const [caller, callee] of calls) {
+      if (callee.changesPacket && !caller.changesPacket) caller.changesPacket = isChanged = true;
+      if (callee.mightSleep && !caller.mightSleep) caller.mightSleep = isChanged = true;
+    }
+  }
+}
+
+function prepare(input: VerifierInput, log: Log): Env {
+  if (input.insns.length > MAX_INSNS) {
+    reject(log, Errno.E2BIG, -1, `BPF program is too large. Processed ${MAX_INSNS + 1} insn`);
+  }
+  const subprogs = findSubprogs(input, log);
+  if (log.level === 2) for (const [i, subprog] of subprogs.entries()) log.line(`func#${i} @${subprog.start}`);
+  checkSubprogs(input, subprogs, log);
+  checkMaps(input, (errno, message) => reject(log, errno, -1, message));
+  const traits = new Map<number, ReturnType<typeof traitsOf>>();
+  const cachedTraits = (pc: number): ReturnType<typeof traitsOf> => {
+    let found = traits.get(pc);
+    if (found === undefined) traits.set(pc, (found = traitsOf(input, pc)));
+    return found;
+  };
+  const exceptions = subprogs
+    .filter((subprog) => subprog.isExceptionCallback)
+    .map((subprog) => subprog.start);
+  const cfg = buildCfg(input.insns, cachedTraits, exceptions);
+  if ('errno' in cfg) reject(log, cfg.errno, cfg.pc, cfg.message);
+  checkAbnormalReturns(input, subprogs, log);
+  spreadEffects(input, subprogs);
+  return new Env(input, log, cfg, subprogs, new VerifierState());
+}
+
+/** Legacy loads and tail calls end a subprogram early, with 0: its callers must expect an int. */
+function checkAbnormalReturns(input: VerifierInput, subprogs: readonly SubprogInfo[], log: Log): void {
+  for (const [i, subprog] of subprogs.entries()) {
+    if (i === 0 || (!subprog.hasLdAbs && !subprog.hasTailCall)) continue;
+    const what = subprog.hasLdAbs ? 'LD_ABS' : 'tail_call';
+    if (input.subprogs === undefined) {
+      reject(log, Errno.EINVAL, subprog.start, `${what} is not allowed in subprogs without BTF`);
+    }
+    if (input.subprogs[i]?.returnsScalar === false) {
+      reject(log, Errno.EINVAL, subprog.start, `${what} is only allowed in functions that return 'int'.`);
+    }
+  }
+}
+
+function verifyMain(env: Env): void {
+  env.subprogs[0].verified = true;
+  explore(env, 0);
+  for (const [i, subprog] of env.subprogs.entries()) {
+    if (subprog.isExceptionCallback) {
+      subprog.verified = true;
+      explore(env, i);
+    }
+  }
+}
+
+/** Global functions that are called, each for any arguments of its types, until no new ones turn up. */
+function verifyGlobals(env: Env): void {
+  for (let isNew = true; isNew;) {
+    isNew = false;
+    for (const [i, subprog] of env.subprogs.entries()) {
+      if (!subprog.isGlobal || !subprog.isCalled || subprog.verified) continue;
+      subprog.verified = true;
+      isNew = true;
+      explore(env, i);
+      env.log.detail(1, `Func#${i} ('${subprog.name}') is safe for any args that match its prototype`);
+    }
+  }
+}
+
+function explore(env: Env, subprog: number): void {
+  env.entrySubprog = subprog;
+  env.pending.length = 0;
+  env.explored.fill(undefined);
+  const mark = env.log.mark;
+  env.state = entryState(env, subprog);
+  env.pc = env.subprogs[subprog].start;
+  env.prevPc = -1;
+  env.log.clean();
+  env.log.touchAll();
+  run(env);
+  env.log.rewind(mark);
+}
+
+/** Depth first: a path to its end, then the latest alternative. */
+function run(env: Env): void {
+  let isResumed = false;
+  for (;;) {
+    env.historyEntry = null;
+    if (++env.processed > MAX_INSNS) {
+      env.reject(Errno.E2BIG, `BPF program is too large. Processed ${env.processed} insn`);
+    }
+    env.state.lastPc = env.prevPc;
+    const point = env.cfg.points[env.pc];
+    env.log.at(env.pc);
+    if ((point & Point.Prune) !== 0 && isVisited(env)) {
+      logSafe(env, isResumed);
+      if (!nextPath(env)) return;
+      isResumed = true;
+      continue;
+    }
+    if ((point & Point.Jump) !== 0) pushHistory(env, -1, -1);
+    if (isResumed && env.log.level === 2) {
+      env.log.line('', 'state');
+      env.log.wholeState(`from ${env.prevPc} to ${env.pc}:`, env.state, env.frame);
+    }
+    isResumed = false;
+    env.log.flushState(env.state);
+    env.log.insn(env.pc);
+    const from = env.pc;
+    const depth = env.state.frames.length;
+    const next = step(env);
+    if (next === 'end') {
+      if (!nextPath(env)) return;
+      isResumed = true;
+      continue;
+    }
+    if (env.state.frames.length < depth) isResumed = true;
+    env.prevPc = from;
+    env.pc = next;
+  }
+}
+
+function logSafe(env: Env, isResumed: boolean): void {
+  if (env.log.level === 0) return;
+  if (isResumed) {
+    env.log.line('', 'state');
+    env.log.line(`from ${env.prevPc} to ${env.pc}: safe`, 'state');
+  } else env.log.line(`${env.pc}: safe`, 'state');
+}
+
+/** Takes the latest pending path. False where none is left. */
+function nextPath(env: Env): boolean {
+  env.log.touchAll();
+  finishPath(env, env.state);
+  const next = env.pending.pop();
+  if (next === undefined) return false;
+  env.log.rewind(next.logMark);
+  env.state = next.state;
+  env.pc = next.pc;
+  env.prevPc = next.prevPc;
+  return true;
+}

@@ -1,0 +1,99 @@
+/** Verifies the programs of an object file without loading them: nothing is created. */
+import type { CoreTarget } from './btf/core.js';
+import type { ExternSpec, ObjectSpec, ProgramSpec } from './elf/object-spec.js';
+import type { ResolvedExtern } from './elf/relocate.js';
+import { Relocator } from './elf/relocate.js';
+import { Errno } from './errors.js';
+import { kfuncByName } from './helpers/kfuncs.js';
+import { DecodeError, decode } from './isa/decode.js';
+import type { MapSpec } from './maps/map.js';
+import type { AttachType, ProgType } from './progs/prog-types.js';
+import { verifierInput } from './verifier-input.js';
+import type { VerifierFlags } from './verifier/input.js';
+import type { VerifyOptions, VerifyResult } from './verifier/verify.js';
+import { verify } from './verifier/verify.js';
+
+export interface VerifyObjectOptions extends VerifyOptions {
+  /** Types of the kernel that CO-RE relocates against. */
+  readonly target?: CoreTarget;
+  /** Program and attach type of programs whose section says nothing, or for others than it says. */
+  readonly kind?: { readonly progType: ProgType; readonly attachType?: AttachType };
+  readonly flags?: VerifierFlags;
+  readonly cpus?: number;
+}
+
+/** Relocates programs of one object once and verifies them one by one. */
+export class ObjectVerifier {
+  private readonly spec: ObjectSpec;
+  private readonly relocator: Relocator;
+  private readonly mapIds: ReadonlyMap<string, number>;
+  private readonly options: VerifyObjectOptions;
+
+  constructor(spec: ObjectSpec, options: VerifyObjectOptions = {}) {
+    this.spec = spec;
+    this.options = options;
+    this.mapIds = new Map(spec.maps.map((map, index) => [map.name, index + 1]));
+    this.relocator = new Relocator(spec, {
+      mapId: (name) => this.mapIds.get(name),
+      extern: externTarget,
+      ...(options.target === undefined ? {} : { core: options.target }),
+    });
+  }
+
+  /** @throws RelocationError where the object needs something that is not there. */
+  verify(program: ProgramSpec, options: VerifyObjectOptions = {}): VerifyResult {
+    const all = { ...this.options, ...options };
+    const { insns: bytes } = this.relocator.relocate(program);
+    try {
+      const insns = decode(bytes);
+      return verify(
+        verifierInput({
+          spec: this.spec,
+          program,
+          progType: all.kind?.progType ?? program.progType,
+          attachType: all.kind?.attachType ?? program.attachType,
+          insns,
+          maps: this.mapsOf(program),
+          ...(all.flags === undefined ? {} : { flags: all.flags }),
+          ...(all.cpus === undefined ? {} : { cpus: all.cpus }),
+        }),
+        { logLevel: all.logLevel ?? 0 },
+      );
+    } catch (error) {
+      if (error instanceof DecodeError) return refusedBytes(error);
+      throw error;
+    }
+  }
+
+  private mapsOf(program: ProgramSpec): ReadonlyMap<number, MapSpec> {
+    const used = new Map<number, MapSpec>();
+    for (const relocation of program.relocations) {
+      const name =
+        relocation.kind === 'map' || relocation.kind === 'data'
+          ? relocation.map
+          : this.spec.maps.find((map) => map.name.endsWith('.kconfig'))?.name;
+      const id = name === undefined ? undefined : this.mapIds.get(name);
+      if (id !== undefined) used.set(id, this.spec.maps[id - 1]);
+    }
+    return used;
+  }
+}
+
+/** Kernel functions that bpfvm has stand for the kernel's; of variables there are none. */
+function externTarget(extern: ExternSpec): ResolvedExtern | undefined {
+  if (extern.kind !== 'kfunc') return undefined;
+  const found = kfuncByName(extern.name.replace(/___.*/, ''));
+  return found && { btfId: found.id };
+}
+
+function refusedBytes(error: DecodeError): VerifyResult {
+  return {
+    verdict: 'reject',
+    errno: Errno.EINVAL,
+    message: error.message,
+    pc: error.pc,
+    log: [{ kind: 'message', pc: error.pc, text: error.message }],
+    stats: { insnsProcessed: 0, totalStates: 0, peakStates: 0, maxStatesPerInsn: 0 },
+    proved: new Uint8Array(0),
+  };
+}
