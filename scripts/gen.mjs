@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import path from 'node:path';
 import { isaDoc } from './isa-doc.mjs';
-import { readmeWithSupport, supportDoc } from './support-doc.mjs';
+import { currentReadme } from './readme.mjs';
+import { supportDoc } from './support-doc.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const check = process.argv.includes('--check');
@@ -48,7 +49,11 @@ async function outputs() {
   files.set('docs/isa.md', isaDoc(ROWS));
   const tables = await supportTables(ROWS);
   files.set('docs/support.md', supportDoc(tables));
-  files.set('README.md', readmeWithSupport(readFileSync(path.join(root, 'README.md'), 'utf8'), tables));
+  const { main } = await load('src/cli/main.js');
+  files.set(
+    'README.md',
+    await currentReadme(readFileSync(path.join(root, 'README.md'), 'utf8'), tables, main),
+  );
   return files;
 }
 
