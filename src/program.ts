@@ -3,7 +3,7 @@ import { progAttach, progDetach } from './attach.js';
 import type { BpfMap } from './maps/map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { attachTypeName, progTypeName, ProgType as Type } from './progs/prog-types.js';
-import type { MsgCtx, SkbCtx, SockOpsCtx } from './progs/ctx/contexts.js';
+import type { MsgCtx, SelectCtx, SkbCtx, SockOpsCtx } from './progs/ctx/contexts.js';
 import type { RunState } from './helpers/run-state.js';
 import type { ProgSubject, SockProgram } from './maps/sock.js';
 import type { BpfMemory } from './memory/memory.js';
@@ -40,7 +40,7 @@ export interface ProgramOptions {
 }
 
 /** The context of a program type while it runs, by the field of `RunState` that holds it. */
-const SUBJECT_FIELD: Readonly<Partial<Record<ProgType, 'skb' | 'msg' | 'sockOps'>>> = {
+const SUBJECT_FIELD: Readonly<Partial<Record<ProgType, 'skb' | 'msg' | 'sockOps' | 'select'>>> = {
   [Type.SkSkb]: 'skb',
   [Type.SocketFilter]: 'skb',
   [Type.SchedCls]: 'skb',
@@ -53,6 +53,8 @@ const SUBJECT_FIELD: Readonly<Partial<Record<ProgType, 'skb' | 'msg' | 'sockOps'
   [Type.FlowDissector]: 'skb',
   [Type.SkMsg]: 'msg',
   [Type.SockOps]: 'sockOps',
+  [Type.SkLookup]: 'select',
+  [Type.SkReuseport]: 'select',
 };
 
 export class BpfProgram implements SockProgram {
@@ -62,7 +64,7 @@ export class BpfProgram implements SockProgram {
   readonly section: string;
   readonly expectedAttachType: AttachType;
   private readonly host: ProgramHost;
-  private readonly field: 'skb' | 'msg' | 'sockOps' | undefined;
+  private readonly field: 'skb' | 'msg' | 'sockOps' | 'select' | undefined;
   private executable: Executable | undefined;
   private runs = 0;
   private runTimeNs = 0;
@@ -129,10 +131,11 @@ export class BpfProgram implements SockProgram {
    */
   run(subject: ProgSubject): number {
     const { run } = this.host;
-    const { ctx, skb, msg, sockOps } = run;
+    const { ctx, skb, msg, sockOps, select } = run;
     run.skb = this.field === 'skb' ? (subject as ProgSubject & SkbCtx) : null;
     run.msg = this.field === 'msg' ? (subject as ProgSubject & MsgCtx) : null;
     run.sockOps = this.field === 'sockOps' ? (subject as ProgSubject & SockOpsCtx) : null;
+    run.select = this.field === 'select' ? (subject as ProgSubject & SelectCtx) : null;
     try {
       return this.runAt(subject.ctx);
     } finally {
@@ -140,6 +143,7 @@ export class BpfProgram implements SockProgram {
       run.skb = skb;
       run.msg = msg;
       run.sockOps = sockOps;
+      run.select = select;
     }
   }
 

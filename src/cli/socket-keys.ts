@@ -9,6 +9,8 @@ export interface KeySource {
   readonly remoteIp4: Uint8Array;
   readonly localPort: number;
   readonly remotePort: number;
+  /** The other socket of a pair, where there is one: what the `peer_` fields show. */
+  readonly peer?: KeySource;
 }
 
 interface KeyField {
@@ -34,6 +36,20 @@ const FIELDS: Readonly<Record<string, KeyField>> = {
   remote_port_host: { size: 4, write: (view, at, s) => view.setUint32(at, s.remotePort, true) },
 };
 
+const PEER = 'peer_';
+
+/** `peer_FIELD` is the field of the other socket of a pair. */
+function fieldOf(name: string): KeyField | undefined {
+  const field = FIELDS[name.startsWith(PEER) ? name.slice(PEER.length) : name] as KeyField | undefined;
+  if (field === undefined || !name.startsWith(PEER)) return field;
+  return {
+    size: field.size,
+    write: (view, at, source) => {
+      if (source.peer !== undefined) field.write(view, at, source.peer);
+    },
+  };
+}
+
 const TUPLE = 'remote_ip4,local_ip4,remote_port,local_port';
 
 /** A compiled template: fills a key of `keySize` bytes, the rest zero. */
@@ -48,10 +64,10 @@ export function compileKeyTemplate(template: string | undefined, keySize: number
   const text = template ?? (keySize === 16 ? 'tuple' : 'index');
   const names = (text === 'tuple' ? TUPLE : text).split(',').map((name) => name.trim());
   const fields = names.map((name) => {
-    const field = FIELDS[name];
+    const field = fieldOf(name);
     if (field !== undefined) return field;
     throw new UsageError('ERR_BPF_USAGE_KEY', `--key ${text}: no field "${name}"`, {
-      hint: `fields are ${Object.keys(FIELDS).join(', ')}; "tuple" is ${TUPLE}`,
+      hint: `fields are ${Object.keys(FIELDS).join(', ')}, each also as ${PEER}FIELD; "tuple" is ${TUPLE}`,
     });
   });
   const size = fields.reduce((sum, field) => sum + field.size, 0);

@@ -3,7 +3,7 @@ import type { BpfMap } from '../maps/map.js';
 import type { BpfMemory } from '../memory/memory.js';
 import type { SockTable } from '../maps/sock.js';
 import type { XdpBuff } from '../progs/ctx/xdp-buff.js';
-import type { MsgCtx, SkbCtx, SockOpsCtx } from '../progs/ctx/contexts.js';
+import type { MsgCtx, SelectCtx, SkbCtx, SockOpsCtx } from '../progs/ctx/contexts.js';
 
 /** Services of the VM, injected by `bpf-vm.ts`. */
 export interface VmServices {
@@ -37,6 +37,7 @@ export class RunState {
   msg: MsgCtx | null = null;
   sockOps: SockOpsCtx | null = null;
   xdp: XdpBuff | null = null;
+  select: SelectCtx | null = null;
   /**
    * Calls a subprogram of the running program, for helpers that call back: `fn` is the low word of its function
    * pointer (see `FUNC_POINTER_BASE`), each argument a u64 as lo, hi. Returns the low word of r0. Set by the engine.

@@ -1,11 +1,70 @@
 /** Helpers: sockets found, cast and described. */
+import { Errno } from '../errors.js';
+import { SockMapBase } from '../maps/sock-map.js';
 import { ProgType } from '../progs/prog-types.js';
+import { readTuple } from '../progs/ctx/sock-fields.js';
 import { TC, BTF_TRACING, SK_BASE } from './prog-sets.js';
-import type { Helper } from './proto.js';
+import type { ArgSpec, Helper, HelperEffects, HelperFn, RetSpec } from './proto.js';
 import { absent, ARG, btfRet, RET } from './proto.js';
+import type { RunState } from './run-state.js';
+
+/** Like `absent`, for a helper that does something. */
+function full(
+  fn: HelperFn,
+  id: number,
+  name: string,
+  ret: RetSpec,
+  args: readonly ArgSpec[],
+  progTypes: readonly ProgType[] | 'all',
+  effects: HelperEffects = {},
+): Helper {
+  return { id, name, ret, args, progTypes, ...effects, state: 'full', fn };
+}
+
+/** overflowuid: sockets of a VM have no owner. */
+const NOBODY = 65_534;
+/** The cookie of the first network namespace. */
+const FIRST_NETNS = 1;
+
+function u64(run: RunState, value: bigint): number {
+  run.retHi = Number(value >> 32n) | 0;
+  return Number(value & 0xffff_ffffn) | 0;
+}
+
+/** The cookie of the socket that the context belongs to; 0 where it has none. */
+const cookieOfContext: HelperFn = (run) => u64(run, run.skb?.cookie ?? run.sockOps?.sock.cookie ?? 0n);
+
+const cookieOfSock: HelperFn = (run, sock) => u64(run, run.vm.sockets?.byAddress(sock)?.cookie ?? 0n);
+
+const netnsCookie: HelperFn = (run) => u64(run, BigInt(FIRST_NETNS));
+
+/** bpf_sk_lookup_*: the socket of a tuple of addresses and ports; only in the VM's own namespace. */
+function lookup(run: RunState, protocol: 'tcp' | 'udp', args: readonly number[]): number {
+  const [, tuple, size, netns, , flagsLo, flagsHi] = args;
+  const { sockets, memory } = run.vm;
+  const found = readTuple(memory, tuple, size);
+  // A namespace that is given by its id does not exist here; -1 is the current one.
+  if (sockets === undefined || found === undefined || netns >= 0 || (flagsLo | flagsHi) !== 0) return 0;
+  const sock = sockets.find(protocol, found);
+  return sock === undefined ? 0 : sockets.addressOf(sock);
+}
+
+/** bpf_sk_assign of sk_lookup programs; NULL takes an earlier selection back. */
+const assign: HelperFn = (run, _ctx, address, lo, hi) => {
+  const sock = address === 0 ? null : run.vm.sockets?.byAddress(address);
+  if (run.select === null || sock === undefined || hi !== 0) return -Errno.EINVAL;
+  return run.select.assign(sock, address, lo);
+};
+
+const selectReuseport: HelperFn = (run, _ctx, handle, key, lo, hi) => {
+  const map = run.vm.mapByHandle(handle);
+  if (run.select === null || (lo | hi) !== 0 || !(map instanceof SockMapBase)) return -Errno.EINVAL;
+  return run.select.selectReuseport(map.at(run.vm.memory.u8, key));
+};
 
 export const SOCKET_HELPERS: readonly Helper[] = [
-  absent(
+  full(
+    cookieOfContext,
     46,
     'bpf_get_socket_cookie',
     RET.u64,
@@ -20,21 +79,24 @@ export const SOCKET_HELPERS: readonly Helper[] = [
       ProgType.CgroupSockAddr,
     ],
   ),
-  absent(
+  full(
+    cookieOfSock,
     46,
     'bpf_get_socket_cookie',
     RET.u64,
     [ARG.make('btf_id_sock_common')({ nullable: true })],
     [...BTF_TRACING, ProgType.SkReuseport],
   ),
-  absent(
+  full(
+    () => NOBODY,
     47,
     'bpf_get_socket_uid',
     RET.u32,
     [ARG.ctx],
     [...TC, ProgType.SocketFilter, ProgType.CgroupSkb, ProgType.SkSkb],
   ),
-  absent(
+  full(
+    (run, ...args) => lookup(run, 'tcp', args),
     84,
     'bpf_sk_lookup_tcp',
     RET.sockOrNull,
@@ -42,7 +104,8 @@ export const SOCKET_HELPERS: readonly Helper[] = [
     [...TC, ProgType.Xdp, ProgType.CgroupSkb, ProgType.SkSkb],
     { pktAccess: true, acquires: true },
   ),
-  absent(
+  full(
+    (run, ...args) => lookup(run, 'tcp', args),
     84,
     'bpf_sk_lookup_tcp',
     RET.sockOrNull,
@@ -50,7 +113,8 @@ export const SOCKET_HELPERS: readonly Helper[] = [
     [ProgType.CgroupSockAddr],
     { acquires: true },
   ),
-  absent(
+  full(
+    (run, ...args) => lookup(run, 'udp', args),
     85,
     'bpf_sk_lookup_udp',
     RET.sockOrNull,
@@ -58,7 +122,8 @@ export const SOCKET_HELPERS: readonly Helper[] = [
     [...TC, ProgType.Xdp, ProgType.CgroupSkb, ProgType.SkSkb],
     { pktAccess: true, acquires: true },
   ),
-  absent(
+  full(
+    (run, ...args) => lookup(run, 'udp', args),
     85,
     'bpf_sk_lookup_udp',
     RET.sockOrNull,
@@ -66,7 +131,8 @@ export const SOCKET_HELPERS: readonly Helper[] = [
     [ProgType.CgroupSockAddr],
     { acquires: true },
   ),
-  absent(
+  full(
+    (run, ...args) => lookup(run, 'tcp', args),
     99,
     'bpf_skc_lookup_tcp',
     RET.sockCommonOrNull,
@@ -74,7 +140,8 @@ export const SOCKET_HELPERS: readonly Helper[] = [
     [...TC, ProgType.Xdp, ProgType.CgroupSkb, ProgType.SkSkb],
     { pktAccess: true, acquires: true },
   ),
-  absent(
+  full(
+    (run, ...args) => lookup(run, 'tcp', args),
     99,
     'bpf_skc_lookup_tcp',
     RET.sockCommonOrNull,
@@ -82,14 +149,22 @@ export const SOCKET_HELPERS: readonly Helper[] = [
     [ProgType.CgroupSockAddr],
     { acquires: true },
   ),
-  absent(
+  full(
+    () => 0,
     86,
     'bpf_sk_release',
     RET.int,
     [ARG.make('btf_id_sock_common')({ release: true })],
     [...TC, ProgType.Xdp, ProgType.CgroupSkb, ProgType.SkSkb, ProgType.CgroupSockAddr, ProgType.SkLookup],
   ),
-  absent(95, 'bpf_sk_fullsock', RET.sockOrNull, [ARG.sockCommonPlain], [...TC, ProgType.CgroupSkb]),
+  full(
+    (_run, sock) => sock,
+    95,
+    'bpf_sk_fullsock',
+    RET.sockOrNull,
+    [ARG.sockCommonPlain],
+    [...TC, ProgType.CgroupSkb],
+  ),
   absent(
     96,
     'bpf_tcp_sock',
@@ -99,21 +174,24 @@ export const SOCKET_HELPERS: readonly Helper[] = [
   ),
   absent(98, 'bpf_get_listener_sock', RET.sockOrNull, [ARG.sockCommonPlain], [...TC, ProgType.CgroupSkb]),
   absent(124, 'bpf_sk_assign', RET.int, [ARG.ctx, ARG.sockCommon, ARG.u64], TC),
-  absent(
+  full(
+    assign,
     124,
     'bpf_sk_assign',
     RET.int,
     [ARG.ctx, ARG.make('socket')({ nullable: true }), ARG.u64],
     [ProgType.SkLookup],
   ),
-  absent(
+  full(
+    selectReuseport,
     82,
     'bpf_sk_select_reuseport',
     RET.int,
     [ARG.ctx, ARG.map, ARG.mapKey, ARG.u64],
     [ProgType.SkReuseport],
   ),
-  absent(
+  full(
+    netnsCookie,
     122,
     'bpf_get_netns_cookie',
     RET.u64,

@@ -32,13 +32,27 @@ export interface SockLink {
   remove(): void;
 }
 
+/** Addresses (4 or 16 bytes, network order) and ports (host order) of a packet on its way to a socket. */
+export interface SockTuple {
+  readonly sourceIp: Uint8Array;
+  readonly destIp: Uint8Array;
+  readonly sourcePort: number;
+  readonly destPort: number;
+}
+
 /** A socket as maps and helpers see it. */
 export interface Sock {
   /** SO_COOKIE: unique and never reused in a VM, from 1. */
   readonly cookie: bigint;
   /** AF_INET 2, AF_INET6 10, AF_UNIX 1. */
   readonly family: number;
+  /** IPPROTO_TCP 6, IPPROTO_UDP 17, 0 for unix. */
+  readonly protocol: number;
   readonly isTcp: boolean;
+  /** It takes connections or datagrams from anybody: a listener, or an unconnected UDP socket. */
+  readonly receivesNew: boolean;
+  /** The reuseport group it belongs to. */
+  readonly group?: object | null;
   /** The protocol can be held by a map at all. */
   readonly suitable: boolean;
   /** The state allows insertion: TCP established or listening, UDP bound, unix stream connected, unix datagram always. */
@@ -64,6 +78,8 @@ export interface SockTable {
   byFd(fd: number): Sock | number;
   /** The socket whose `struct bpf_sock` is at an address of the VM's memory. */
   byAddress(address: number): Sock | undefined;
+  /** The socket that a packet with these addresses and ports would reach: connected, else bound or listening. */
+  find(protocol: 'tcp' | 'udp', tuple: SockTuple): Sock | undefined;
   /** Address of the socket's `struct bpf_sock`, brought up to date. */
   addressOf(sock: Sock): number;
 }

@@ -1,11 +1,12 @@
 /** The sockets of a VM: their descriptors and cookies, their addresses in memory, and the work that is queued. */
 import { BpfError, Errno } from '../errors.js';
-import type { Sock, SockTable } from '../maps/sock.js';
+import type { Sock, SockTable, SockTuple } from '../maps/sock.js';
 import type { BpfMemory, Region } from '../memory/memory.js';
 import { RegionKind } from '../memory/memory.js';
 import { PacketArea } from '../progs/ctx/packet-area.js';
 import { BPF_SOCK_SIZE, writeBpfSock } from '../progs/ctx/sock-fields.js';
-import { linkPair } from './memory-link.js';
+import { Inet } from './inet.js';
+import { SockOpsHooks } from './sock-ops.js';
 import type { SkPsock } from './psock.js';
 import type { Endpoint, NetSock } from './sock.js';
 import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, TcpState } from './sock.js';
@@ -22,8 +23,6 @@ export interface NetEnv {
 export type InetFamily = typeof AF_INET | typeof AF_INET6;
 
 const FIRST_FD = 3;
-const FIRST_PORT = 32_768;
-const LAST_PORT = 60_999;
 /** Deliveries in one go after which a loop of redirects is assumed. */
 const MAX_DELIVERIES = 1_000_000;
 
@@ -37,23 +36,29 @@ export function loopback(family: number): Uint8Array {
 export class Net implements SockTable {
   /** Through which programs see payload. */
   readonly area: PacketArea;
+  /** sock_ops programs: told about every TCP connection. */
+  readonly sockOps: SockOpsHooks;
+  /** Ports and listeners. */
+  readonly inet: Inet;
   private readonly env: NetEnv;
   private readonly sockets = new Map<number, NetSock>();
   private readonly regions = new Map<NetSock, Region>();
   private readonly byRegion = new Map<number, NetSock>();
-  private readonly udpPorts = new Map<string, UdpSock[]>();
   private readonly queue = new Set<SkPsock>();
   /** Psocks whose target was full: tried again whenever work runs. */
   private readonly stalled = new Set<SkPsock>();
   private readonly held = new Set<TcpSock>();
   private running = false;
+  /** Called when all work is done that an operation caused. */
+  readonly onQuiet = new Set<() => void>();
   private nextCookie = 1n;
   private nextFd = FIRST_FD;
-  private nextPort = FIRST_PORT;
 
   constructor(env: NetEnv, area = new PacketArea(env.memory)) {
     this.env = env;
     this.area = area;
+    this.sockOps = new SockOpsHooks(this);
+    this.inet = new Inet(this);
   }
 
   // Sockets.
@@ -68,10 +73,10 @@ export class Net implements SockTable {
   ): [client: TcpSock, server: TcpSock] {
     const client = new TcpSock(this, family);
     const server = new TcpSock(this, family);
-    client.local = server.remote = ends.client ?? { ip: loopback(family), port: this.takePort() };
-    client.remote = server.local = ends.server ?? { ip: loopback(family), port: this.takePort() };
-    client.state = server.state = TcpState.ESTABLISHED;
-    linkPair(client, server);
+    client.local = server.remote = ends.client ?? { ip: loopback(family), port: this.inet.takePort() };
+    client.remote = server.local = ends.server ?? { ip: loopback(family), port: this.inet.takePort() };
+    this.sockOps.connecting(client);
+    this.inet.join(client, server);
     return [client, server];
   }
 
@@ -79,8 +84,8 @@ export class Net implements SockTable {
   udpPair(family: InetFamily = AF_INET): [UdpSock, UdpSock] {
     const a = new UdpSock(this, family);
     const b = new UdpSock(this, family);
-    this.bindUdp(a, { ip: loopback(family), port: 0 });
-    this.bindUdp(b, { ip: loopback(family), port: 0 });
+    a.bind({ ip: loopback(family), port: 0 });
+    b.bind({ ip: loopback(family), port: 0 });
     a.connect(b.local);
     b.connect(a.local);
     return [a, b];
@@ -114,37 +119,6 @@ export class Net implements SockTable {
     return [...this.sockets.values()];
   }
 
-  // UDP ports.
-
-  /** Binds to an address; port 0 takes a free one. 0 or -EADDRINUSE. */
-  bindUdp(sock: UdpSock, to: Endpoint): number {
-    const local = { ip: to.ip, port: to.port === 0 ? this.takePort() : to.port };
-    const key = endpointKey(local);
-    if (this.udpPorts.has(key)) return -Errno.EADDRINUSE;
-    this.udpPorts.set(key, [sock]);
-    sock.local = local;
-    sock.bound = true;
-    return 0;
-  }
-
-  unbindUdp(sock: UdpSock): void {
-    if (sock.bound) this.udpPorts.delete(endpointKey(sock.local));
-    sock.bound = false;
-  }
-
-  /** Who gets a datagram for `to`: nobody where the socket there is connected to another. */
-  udpTarget(from: UdpSock, to: Endpoint): UdpSock | undefined {
-    const [target] = this.udpPorts.get(endpointKey(to)) ?? [];
-    if (target === undefined || target.state !== TcpState.ESTABLISHED) return target;
-    return endpointKey(target.remote) === endpointKey(from.local) ? target : undefined;
-  }
-
-  takePort(): number {
-    const port = this.nextPort;
-    this.nextPort = port === LAST_PORT ? FIRST_PORT : port + 1;
-    return port;
-  }
-
   // SockTable.
 
   register(sock: NetSock): { cookie: bigint; fd: number } {
@@ -170,6 +144,10 @@ export class Net implements SockTable {
 
   byAddress(address: number): Sock | undefined {
     return this.byRegion.get(address);
+  }
+
+  find(protocol: 'tcp' | 'udp', tuple: SockTuple): Sock | undefined {
+    return this.inet.lookup(protocol, tuple);
   }
 
   addressOf(sock: Sock): number {
@@ -213,6 +191,7 @@ export class Net implements SockTable {
     } finally {
       this.running = false;
     }
+    for (const listener of this.onQuiet) listener();
   }
 
   /** Does all queued work and lets time pass: segments that were held back are sent. */
@@ -225,10 +204,6 @@ export class Net implements SockTable {
     }
     this.run();
   }
-}
-
-export function endpointKey(at: Endpoint): string {
-  return `${at.ip.join('.')}:${at.port}`;
 }
 
 function endlessRedirect(): BpfError {

@@ -33,6 +33,9 @@ interface Pending {
   readonly ingress: boolean;
 }
 
+/** Bytes that may wait at a target before the sockets of the outside that feed it are throttled. */
+const MAX_PENDING = 262_144;
+
 export type Verdict = 'none' | 'pass' | 'drop' | 'redirect';
 
 /** A range of a buffer: the message that a parser found, or all of it. */
@@ -64,6 +67,10 @@ export class SkPsock {
   ingressBytes = 0;
   /** Buffers redirected here and not yet delivered. */
   readonly pending: Pending[] = [];
+  /** Bytes of `pending`. */
+  pendingBytes = 0;
+  /** Sockets of the outside whose reading waits until this one has drained. */
+  private readonly waiting = new Set<NetSock>();
   /** False after a hard error or once the socket leaves its last map: nothing more is delivered. */
   enabled = true;
   /** Bytes passed to the own list while the parser reads. */
@@ -140,6 +147,8 @@ export class SkPsock {
     for (const msg of this.ingress.splice(0)) this.sk.rmem -= msg.charge;
     this.ingressBytes = 0;
     this.pending.length = 0;
+    this.pendingBytes = 0;
+    this.release();
   }
 
   /** Data arrived. True where a program looks at them first; it wakes readers itself. */
@@ -209,7 +218,20 @@ export class SkPsock {
 
   private await(skb: SkBuff, range: SkbRange, ingress: boolean): void {
     this.pending.push({ skb, offset: range.offset, length: range.length, ingress });
+    this.pendingBytes += range.length;
     this.sk.net.schedule(this);
+  }
+
+  /** Makes a socket of the outside wait until this one has drained; sockets in memory go on, as in the kernel. */
+  holdBack(source: NetSock): void {
+    if (this.pendingBytes < MAX_PENDING || this.waiting.has(source)) return;
+    this.waiting.add(source);
+    source.throttle(true);
+  }
+
+  private release(): void {
+    for (const source of this.waiting) source.throttle(false);
+    this.waiting.clear();
   }
 
   /** Puts a buffer on the own list. */
@@ -259,14 +281,17 @@ export class SkPsock {
         }
         next.offset += done;
         next.length -= done;
+        this.pendingBytes -= done;
       }
       this.pending.shift();
+      if (this.waiting.size > 0 && this.pendingBytes < MAX_PENDING / 2) this.release();
     }
     return false;
   }
 
   private fail(errno: number): void {
     this.enabled = false;
+    this.release();
     this.sk.reportError(errno);
   }
 
@@ -374,7 +399,9 @@ export class SkPsock {
 function redirectTo(target: Sock, skb: SkBuff, range: SkbRange, ingress: boolean): number {
   const sk = target as NetSock;
   if (sk.psock === null || sk.dead) return -Errno.EIO;
-  return sk.psock.accept(skb, range, ingress);
+  const errno = sk.psock.accept(skb, range, ingress);
+  if (errno === 0 && skb.sock !== null) sk.psock.holdBack(skb.sock as NetSock);
+  return errno;
 }
 
 /** Moves (or, for a peek, copies the list of) up to `left` bytes of a message to `parts`. */

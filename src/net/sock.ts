@@ -119,6 +119,9 @@ export abstract class NetSock implements Sock, SockFields {
   }
 
   abstract readonly insertable: boolean;
+  get receivesNew(): boolean {
+    return this.state === TcpState.LISTEN;
+  }
   get redirectable(): boolean {
     return this.state === TcpState.ESTABLISHED;
   }
@@ -204,6 +207,11 @@ export abstract class NetSock implements Sock, SockFields {
     const { psock } = this;
     if (psock !== null && psock.dataReady()) return;
     this.wake('readable');
+  }
+
+  /** Stops or resumes reading from outside the process; sockets in memory have nothing to stop. */
+  throttle(_on: boolean): void {
+    return;
   }
 
   wake(event: SockEvent): void {

@@ -3,6 +3,7 @@ import { Errno } from '../errors.js';
 import { SkBuff, totalLength } from '../progs/ctx/sk-buff.js';
 import type { Net } from './net.js';
 import { join } from './psock.js';
+import type { Endpoint } from './sock.js';
 import { sendFiltered } from './send-verdict.js';
 import {
   IPPROTO_TCP,
@@ -20,6 +21,7 @@ import {
   SOCK_STREAM,
   TcpState,
 } from './sock.js';
+import type { PortSock, ReuseportGroup } from './ports.js';
 import type { ReadStep, StreamReader } from './strparser.js';
 
 /** ETH_P_IP and ETH_P_IPV6 in network order, as `__sk_buff.protocol` shows them. */
@@ -40,6 +42,8 @@ export interface TcpTransport {
   reset(): void;
   /** The application read: the other end may send more. */
   opened(): void;
+  /** Stops or resumes taking bytes from the other end, where it is outside the process. */
+  throttle?(on: boolean): void;
 }
 
 interface Segment {
@@ -47,9 +51,19 @@ interface Segment {
   length: number;
 }
 
-export class TcpSock extends NetSock implements StreamReader {
+export class TcpSock extends NetSock implements StreamReader, PortSock {
   override readonly stream: StreamReader = this;
   transport: TcpTransport | null = null;
+  /** Payload that came in and went out. */
+  bytesReceived = 0;
+  bytesSent = 0;
+  reuseport = false;
+  group: ReuseportGroup | null = null;
+  /** Connections that accept has not taken yet. */
+  backlog = 0;
+  private readonly arrived: TcpSock[] = [];
+  /** Callbacks that sock_ops programs have asked for. */
+  cbFlags = 0;
   /** SO_LINGER with a time of 0: closing resets. */
   lingerZero = false;
   /** Stream positions: received, and taken off by readers and verdicts. */
@@ -81,7 +95,55 @@ export class TcpSock extends NetSock implements StreamReader {
     return 0;
   }
 
+  /** Changes the state and tells sock_ops programs that want to know. */
+  setState(state: number): void {
+    const from = this.state;
+    if (from === state) return;
+    if (this.cbFlags !== 0) this.net.sockOps.stateChanged(this, from, state);
+    this.state = state;
+  }
+
+  // Listening and connecting.
+
+  /** bind(2): port 0 takes a free one. 0 or -EADDRINUSE. */
+  bind(to: Endpoint): number {
+    return this.net.inet.tcp.bind(this, to);
+  }
+
+  /** listen(2): 0 or a negative errno. */
+  listen(backlog?: number): number {
+    return this.net.inet.listen(this, backlog);
+  }
+
+  /** connect(2), over when it returns: 0 or a negative errno. */
+  connect(to: Endpoint): number {
+    const errno = this.net.inet.connect(this, to);
+    this.net.run();
+    return errno;
+  }
+
+  /** accept(2): the next connection, or a negative errno. */
+  accept(): TcpSock | number {
+    if (this.state !== TcpState.LISTEN) return -Errno.EINVAL;
+    return this.arrived.shift() ?? -Errno.EAGAIN;
+  }
+
+  get isBacklogFull(): boolean {
+    return this.arrived.length > this.backlog;
+  }
+
+  /** A connection is ready to be accepted. */
+  offer(child: TcpSock): void {
+    this.arrived.push(child);
+    this.wake('readable');
+  }
+
   // Sending.
+
+  /** Everything that was sent has left. */
+  get isFlushed(): boolean {
+    return this.unsent.length === 0 && (this.psock?.pending.length ?? 0) === 0;
+  }
 
   hasSendRoom(): boolean {
     return this.unsentBytes < this.sndbuf;
@@ -150,6 +212,7 @@ export class TcpSock extends NetSock implements StreamReader {
       }
       this.unsent.shift();
       this.unsentBytes -= segment.length;
+      this.bytesSent += segment.length;
       const fin = this.finWaits && this.unsent.length === 0;
       if (fin) this.finWaits = false;
       transport.deliver(segment.frags, fin);
@@ -175,7 +238,7 @@ export class TcpSock extends NetSock implements StreamReader {
   receive(frags: Uint8Array[], fin: boolean): void {
     if (this.dead) {
       this.transport?.reset();
-      this.state = TcpState.CLOSE;
+      this.setState(TcpState.CLOSE);
       return;
     }
     if (this.state === TcpState.CLOSE) return;
@@ -184,6 +247,7 @@ export class TcpSock extends NetSock implements StreamReader {
       ingressIfindex: LOOPBACK_IFINDEX,
     });
     this.rcvNxt += skb.len;
+    this.bytesReceived += skb.len;
     this.enqueue(skb);
     if (fin) this.receiveFin();
     else this.dataReady();
@@ -216,11 +280,11 @@ export class TcpSock extends NetSock implements StreamReader {
     }
     switch (this.state) {
       case TcpState.ESTABLISHED:
-        this.state = TcpState.CLOSE_WAIT;
+        this.setState(TcpState.CLOSE_WAIT);
         break;
       case TcpState.FIN_WAIT1:
       case TcpState.FIN_WAIT2:
-        this.state = TcpState.TIME_WAIT;
+        this.setState(TcpState.TIME_WAIT);
         break;
       default:
         break;
@@ -241,7 +305,7 @@ export class TcpSock extends NetSock implements StreamReader {
     this.unsent.length = 0;
     this.unsentBytes = 0;
     this.finWaits = false;
-    this.state = TcpState.CLOSE;
+    this.setState(TcpState.CLOSE);
     this.rcvShutdown = this.sndShutdown = true;
   }
 
@@ -282,6 +346,10 @@ export class TcpSock extends NetSock implements StreamReader {
     const fin = this.done && this.rcvQueue.length > 0 ? 1 : 0;
     this.copiedSeq = this.rcvNxt - queued - fin + this.readOffset;
     this.transport?.opened();
+  }
+
+  override throttle(on: boolean): void {
+    this.transport?.throttle?.(on);
   }
 
   // For the parser.
@@ -421,6 +489,7 @@ export class TcpSock extends NetSock implements StreamReader {
 
   override pollMask(): number {
     const readable = this.rcvNxt > this.copiedSeq || (this.psock?.ingress.length ?? 0) > 0;
+    if (this.state === TcpState.LISTEN) return this.arrived.length > 0 ? POLLIN : 0;
     let mask = readable || this.rcvShutdown ? POLLIN : 0;
     if (this.rcvShutdown) mask |= POLLRDHUP;
     if (this.state === TcpState.CLOSE || (this.rcvShutdown && this.sndShutdown)) mask |= POLLHUP;
@@ -444,21 +513,35 @@ export class TcpSock extends NetSock implements StreamReader {
     if (this.sndShutdown) return;
     this.sndShutdown = true;
     const passive = this.state === TcpState.CLOSE_WAIT;
-    this.state = passive ? TcpState.LAST_ACK : TcpState.FIN_WAIT2;
+    this.setState(passive ? TcpState.LAST_ACK : TcpState.FIN_WAIT2);
     if (this.unsent.length > 0) {
       this.finWaits = true;
       this.push(false);
     } else this.transport?.fin();
-    if (passive) this.state = TcpState.CLOSE;
+    if (passive) this.setState(TcpState.CLOSE);
   }
 
   protected override closeProtocol(): void {
     this.dead = true;
+    if (this.state === TcpState.LISTEN) {
+      this.closeListener();
+      return;
+    }
     const unread = this.rcvQueue.some((skb) => skb.len > 0);
     const open = this.state === TcpState.ESTABLISHED || this.state === TcpState.CLOSE_WAIT;
     this.rcvQueue.length = 0;
     if (this.lingerZero || (unread && (open || this.state === TcpState.FIN_WAIT2))) this.abort();
     else if (open) this.endSending();
+  }
+
+  /** Connections that nobody accepted are reset. */
+  private closeListener(): void {
+    this.setState(TcpState.CLOSE);
+    this.net.inet.tcp.unbind(this);
+    for (const child of this.arrived.splice(0)) {
+      child.abort();
+      child.close();
+    }
   }
 
   /** Resets the connection. */
@@ -473,6 +556,7 @@ export class TcpSock extends NetSock implements StreamReader {
     this.abort();
     this.rcvQueue.length = 0;
     this.rcvShutdown = this.sndShutdown = this.done = false;
+    if (this.group !== null) this.net.inet.tcp.unbind(this);
     this.wake('state');
     this.net.run();
   }

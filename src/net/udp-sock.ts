@@ -4,6 +4,7 @@ import { SkBuff } from '../progs/ctx/sk-buff.js';
 import { dequeue, enqueue, readDatagram } from './datagram-queue.js';
 import type { Net } from './net.js';
 import { join } from './psock.js';
+import type { PortSock, ReuseportGroup } from './ports.js';
 import type { Endpoint } from './sock.js';
 import {
   IPPROTO_UDP,
@@ -24,8 +25,18 @@ const MAX_DATAGRAM = 65_507;
 const MAX_LINEAR = 16_000;
 const UDP_BUFFER = 212_992;
 
-export class UdpSock extends NetSock {
+/** What carries datagrams out of the process. */
+export interface UdpTransport {
+  send(bytes: Uint8Array, to: Endpoint): void;
+  close(): void;
+}
+
+export class UdpSock extends NetSock implements PortSock {
   bound = false;
+  reuseport = false;
+  group: ReuseportGroup | null = null;
+  /** Null for sockets in memory. */
+  transport: UdpTransport | null = null;
 
   constructor(net: Net, family: number) {
     super(net, family, SOCK_DGRAM, IPPROTO_UDP);
@@ -35,13 +46,23 @@ export class UdpSock extends NetSock {
   override get insertable(): boolean {
     return this.bound;
   }
+  override get receivesNew(): boolean {
+    return this.state !== TcpState.ESTABLISHED;
+  }
   override checkPsock(): number {
     return 0;
   }
 
+  /** bind(2): port 0 takes a free one. 0 or -EADDRINUSE. */
+  bind(to: Endpoint): number {
+    const errno = this.net.inet.udp.bind(this, to);
+    if (errno === 0) this.bound = true;
+    return errno;
+  }
+
   /** connect(2): 0 or a negative errno. */
   connect(to: Endpoint): number {
-    if (!this.bound) this.net.bindUdp(this, { ip: to.ip, port: 0 });
+    if (!this.bound) this.bind({ ip: to.ip, port: 0 });
     this.remote = to;
     this.state = TcpState.ESTABLISHED;
     return 0;
@@ -56,7 +77,7 @@ export class UdpSock extends NetSock {
   sendTo(parts: readonly Uint8Array[], to: Endpoint): number {
     if (this.sndShutdown) return -Errno.EPIPE;
     if (this.err !== 0) return this.sockError();
-    if (!this.bound) this.net.bindUdp(this, { ip: to.ip, port: 0 });
+    if (!this.bound) this.bind({ ip: to.ip, port: 0 });
     let length = 0;
     for (const part of parts) length += part.length;
     if (length > MAX_DATAGRAM) return -Errno.EMSGSIZE;
@@ -64,7 +85,11 @@ export class UdpSock extends NetSock {
       parts.map((part) => new Uint8Array(part)),
       length,
     );
-    const target = this.net.udpTarget(this, to);
+    if (this.transport !== null) {
+      this.transport.send(bytes, to);
+      return length;
+    }
+    const target = this.net.inet.udpTarget(this, to);
     if (target !== undefined) target.receive(bytes);
     else if (this.state === TcpState.ESTABLISHED) this.reportError(Errno.ECONNREFUSED);
     return length;
@@ -130,6 +155,7 @@ export class UdpSock extends NetSock {
     this.dead = true;
     this.state = TcpState.CLOSE;
     this.rcvQueue.length = 0;
-    this.net.unbindUdp(this);
+    if (this.transport === null) this.net.inet.udp.unbind(this);
+    else this.transport.close();
   }
 }

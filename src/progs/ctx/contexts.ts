@@ -9,6 +9,8 @@ import type { Sock } from '../../maps/sock.js';
 export interface SkbCtx {
   /** Total bytes, linear and not. */
   readonly len: number;
+  /** Cookie of the socket it belongs to; 0 where it has none. */
+  readonly cookie?: bigint;
   /** Where bpf_sk_redirect_* sends it; null until one was called with success. */
   redirect: Redirect | null;
   /** Copies `size` bytes at `offset` to VM memory at `to`. 0, or -EFAULT where they are not all there. */
@@ -48,4 +50,14 @@ export interface SockOpsCtx {
   /** BPF_SOCK_OPS_*. */
   readonly op: number;
   readonly sock: Sock;
+  /** bpf_sock_ops_cb_flags_set: 0, or the bits that are not known. */
+  setCbFlags(flags: number): number;
+}
+
+/** Behind `bpf_sk_lookup` and `sk_reuseport_md`: the programs that choose who receives. */
+export interface SelectCtx {
+  /** bpf_sk_assign: 0 or a negative errno; `address` is that of the socket's structure, 0 for none. */
+  assign(sock: Sock | null, address: number, flags: number): number;
+  /** bpf_sk_select_reuseport: 0 or a negative errno. */
+  selectReuseport(sock: Sock | undefined): number;
 }

@@ -101,6 +101,10 @@ export class SkBuff implements SkbCtx, ProgSubject, AreaOwner {
     this.meta = meta;
   }
 
+  get cookie(): bigint {
+    return this.sock?.cookie ?? 0n;
+  }
+
   /** A second buffer with the same bytes; later writes to one do not show in the other. */
   clone(): SkBuff {
     const other = new SkBuff(this.area, [...this.contents()], this.headLen, { ...this.meta });

@@ -1,4 +1,5 @@
 /** The fields of a socket that contexts show, and how they are laid out there. */
+import type { SockTuple } from '../../maps/sock.js';
 import type { BpfMemory } from '../../memory/memory.js';
 
 /** Addresses are 4 or 16 bytes in network order; ports are in host order. */
@@ -14,6 +15,7 @@ export interface SockFields {
   readonly remoteIp: Uint8Array;
   readonly localPort: number;
   readonly remotePort: number;
+  readonly cookie: bigint;
 }
 
 /** Offsets of the seven address fields in a context structure; `__sk_buff`, `sk_msg_md` and `bpf_sock_ops` differ. */
@@ -29,7 +31,8 @@ export interface AddressLayout {
 
 const IPV4_BYTES = 4;
 
-function writeIp(memory: BpfMemory, ip4: number, ip6: number, ip: Uint8Array): void {
+/** Writes an address to the field of its family and zero to the other. */
+export function writeIp(memory: BpfMemory, ip4: number, ip6: number, ip: Uint8Array): void {
   const { u8 } = memory;
   const isV4 = ip.length === IPV4_BYTES;
   u8.fill(0, ip6, ip6 + 16);
@@ -81,4 +84,20 @@ export function writeBpfSock(memory: BpfMemory, base: number, sock: SockFields):
   writeIp(memory, base + 52, base + 56, sock.remoteIp);
   u32[(base + 72) >>> 2] = sock.state;
   u32[(base + 76) >>> 2] = 0xffff_ffff;
+}
+
+const TUPLE4_SIZE = 12;
+const TUPLE6_SIZE = 36;
+
+/** A `struct bpf_sock_tuple` of 12 (IPv4) or 36 bytes (IPv6); undefined for other sizes. */
+export function readTuple(memory: BpfMemory, at: number, size: number): SockTuple | undefined {
+  if (size !== TUPLE4_SIZE && size !== TUPLE6_SIZE) return undefined;
+  const ip = size === TUPLE4_SIZE ? 4 : 16;
+  const { u8, view } = memory;
+  return {
+    sourceIp: u8.slice(at, at + ip),
+    destIp: u8.slice(at + ip, at + 2 * ip),
+    sourcePort: view.getUint16(at + 2 * ip),
+    destPort: view.getUint16(at + 2 * ip + 2),
+  };
 }
