@@ -15,7 +15,8 @@ export interface SockFields {
   readonly remoteIp: Uint8Array;
   readonly localPort: number;
   readonly remotePort: number;
-  readonly cookie: bigint;
+  /** SO_COOKIE; absent where there is no socket behind the fields. */
+  readonly cookie?: bigint;
 }
 
 /** Offsets of the seven address fields in a context structure; `__sk_buff`, `sk_msg_md` and `bpf_sock_ops` differ. */

@@ -46,7 +46,7 @@ export const SOCK_OPS = {
 const ADDRESSES: AddressLayout = SOCK_OPS;
 
 /** A socket that sock_ops programs are told about. */
-export interface SockOpsSock extends Sock, SockFields {
+export interface SockOpsSock extends Sock, Omit<SockFields, 'cookie'> {
   /** BPF_SOCK_OPS_*_CB_FLAG bits that a program has set. */
   cbFlags: number;
 }
