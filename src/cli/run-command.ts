@@ -27,11 +27,33 @@ export interface RunSetup {
   readonly printk: string[];
 }
 
-export function runCommand(files: readonly string[], options: RunOptions, io: CliIo): void {
+export async function runCommand(files: readonly string[], options: RunOptions, io: CliIo): Promise<void> {
   const setup = prepareRun(files, options, io);
+  if (options.listen.length + options.connect.length > 0) {
+    const { runProxy } = await import('./run-proxy.js');
+    await untilInterrupted((signal) => runProxy(setup, options, io, signal));
+    return;
+  }
   const report = runInMemory(setup, options);
   if (options.json === true) printJson(io, report, options);
   else io.out(renderReport(report));
+}
+
+/** Runs until SIGINT or SIGTERM, which ends it in order; a second one ends the process at once. */
+async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const controller = new AbortController();
+  const stop = (): void => {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+    controller.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    await run(controller.signal);
+  } finally {
+    stop();
+  }
 }
 
 /** Loads the objects, attaches the programs and says on stderr what was left out. */

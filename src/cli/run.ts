@@ -10,6 +10,10 @@ export interface RunOptions extends GlobalOptions {
   readonly sockets?: number;
   readonly input?: string;
   readonly send: readonly string[];
+  readonly listen: readonly string[];
+  readonly connect: readonly string[];
+  readonly pair?: boolean;
+  readonly stats?: string;
   readonly engine: 'auto' | 'interpreter' | 'wasm';
   readonly key?: string;
   readonly target?: string;
@@ -52,14 +56,14 @@ export function addRunCommand(program: Command, io: CliIo): void {
       [],
     )
     .option('--connect <key=addr>', 'connect and put the socket at the key: 1=127.0.0.1:9000', collect, [])
-    .option('--pair', 'a new pair of keys for each accepted connection')
+    .option('--pair', 'keys 2n and 2n+1 for the nth accepted connection, instead of one connection at a time')
     .option('--stats <format>', 'json: one line a second')
     .option('--engine <name>', 'auto, interpreter or wasm', 'auto')
     .option('--target <file>', 'BTF file that CO-RE relocates against (default: that of the running kernel)')
     .addHelpText('after', EXAMPLES)
     .action(async (objects: readonly string[], _options: unknown, command: Command) => {
       const { runCommand } = await import('./run-command.js');
-      runCommand(objects, command.optsWithGlobals<RunOptions>(), io);
+      await runCommand(objects, command.optsWithGlobals<RunOptions>(), io);
     });
 }
 
