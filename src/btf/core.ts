@@ -85,12 +85,11 @@ export interface Poisoned {
 /** Relocates programs of one object; remembers decisions and narrowed candidates between them, as libbpf does. */
 export class CoreRelocator {
   private readonly local: Btf;
-  private readonly target: CoreTarget | undefined;
+  private readonly target: CoreTarget;
   private readonly candidates = new Map<number, Candidate[]>();
   private readonly decisions = new Map<string, Decision>();
 
-  /** @param target undefined: every relocation that needs one is refused. */
-  constructor(local: Btf, target: CoreTarget | undefined) {
+  constructor(local: Btf, target: CoreTarget) {
     this.local = local;
     this.target = target;
   }

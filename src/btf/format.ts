@@ -27,20 +27,21 @@ export function formatValue(btf: Btf, typeId: number, bytes: Uint8Array): Format
   return new Formatter(btf, bytes).value(typeId, 0, 0);
 }
 
-/** `{ .port = 80, .name = "x" }` on one line; strings quoted, zero members of structures left out. */
-export function formatText(value: FormattedValue): string {
-  if (typeof value === 'string') return value.startsWith('0x') ? value : JSON.stringify(value);
-  if (Array.isArray(value)) return `{ ${value.map(formatText).join(', ')} }`;
+/** The same as C would initialise it, on one line: `{ .port = 80, .name = "x" }`, zero members left out. */
+export function formatText(btf: Btf, typeId: number, bytes: Uint8Array): string {
+  return textOf(new Formatter(btf, bytes, true).value(typeId, 0, 0));
+}
+
+function textOf(value: FormattedValue): string {
+  if (Array.isArray(value)) return `{ ${value.map(textOf).join(', ')} }`;
   if (typeof value !== 'object') return String(value);
   const members = Object.entries(value).filter(([, item]) => !isZero(item));
-  return members.length === 0
-    ? '{}'
-    : `{ ${members.map(([n, v]) => `.${n} = ${formatText(v)}`).join(', ')} }`;
+  return members.length === 0 ? '{}' : `{ ${members.map(([n, v]) => `.${n} = ${textOf(v)}`).join(', ')} }`;
 }
 
 function isZero(value: FormattedValue): boolean {
   if (typeof value !== 'object')
-    return value === 0 || value === 0n || value === '' || value === false || value === '0x0';
+    return value === 0 || value === 0n || value === '""' || value === false || value === '0x0';
   return Object.values(value).every(isZero);
 }
 
@@ -53,11 +54,14 @@ function narrow(value: bigint): number | bigint {
 class Formatter {
   private readonly btf: Btf;
   private readonly bytes: Uint8Array;
+  /** Strings as C writes them. */
+  private readonly quote: boolean;
   private left = MAX_NODES;
 
-  constructor(btf: Btf, bytes: Uint8Array) {
+  constructor(btf: Btf, bytes: Uint8Array, quote = false) {
     this.btf = btf;
     this.bytes = bytes;
+    this.quote = quote;
   }
 
   value(typeId: number, at: number, depth: number): FormattedValue {
@@ -136,7 +140,7 @@ class Formatter {
   private array(type: BtfArray, at: number, depth: number): FormattedValue {
     const size = this.btf.sizeOf(type.type);
     const text = this.text(type, at);
-    if (text !== undefined) return text;
+    if (text !== undefined) return this.quote ? JSON.stringify(text) : text;
     const items: FormattedValue[] = [];
     const count = size === 0 ? 0 : type.count;
     for (let i = 0; i < count; i++) items.push(this.value(type.type, at + i * size, depth + 1));

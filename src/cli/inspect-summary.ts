@@ -180,7 +180,7 @@ function globalSummary(global: GlobalSpec, spec: ObjectSpec): GlobalSummary {
   const bytes = initial?.subarray(offset, offset + size) ?? new Uint8Array(Math.min(size, 1 << 16));
   const value = orUndefined(() => formatValue(btf, typeId, bytes));
   if (value === undefined) return { ...base, declaration, text: '' };
-  return { ...base, declaration, value, text: formatText(value) };
+  return { ...base, declaration, value, text: formatText(btf, typeId, bytes) };
 }
 
 function externSummary(extern: ExternSpec, btf: Btf | undefined): ExternSummary {

@@ -7,6 +7,7 @@ import type { CoreTarget, Poisoned } from '../btf/core.js';
 import { CoreRelocator } from '../btf/core.js';
 import { BtfError, RelocationError } from '../errors.js';
 import { INSN_SIZE } from '../isa/insn.js';
+import { builtinTarget } from './builtin-target.js';
 import type { ExternSpec, ObjectSpec, ProgramSpec, Relocation } from './object-spec.js';
 
 /** Helper numbers of poisoned instructions: plus the index of the map, or of the extern. */
@@ -31,7 +32,7 @@ export interface RelocationTargets {
   mapId(name: string): number | undefined;
   /** Undefined: there is no such thing. Not asked about kernel-config values. */
   extern?(extern: ExternSpec): ResolvedExtern | undefined;
-  /** Types to relocate against; without it a program with CO-RE relocations is refused. */
+  /** Types to relocate against; default: those that bpfvm describes itself, see `builtinTarget`. */
   readonly core?: CoreTarget;
 }
 
@@ -57,7 +58,11 @@ export class Relocator {
   constructor(spec: ObjectSpec, targets: RelocationTargets) {
     this.spec = spec;
     this.targets = targets;
-    this.core = spec.btf === undefined ? undefined : new CoreRelocator(spec.btf, targets.core);
+    const needsCore = spec.programs.some((program) => program.coreRelos.length > 0);
+    this.core =
+      spec.btf === undefined || !needsCore
+        ? undefined
+        : new CoreRelocator(spec.btf, targets.core ?? builtinTarget());
     this.externs = new Map(spec.externs.map((extern, index) => [extern.name, { extern, index }]));
     this.mapIndex = new Map(spec.maps.map((map, index) => [map.name, index]));
   }

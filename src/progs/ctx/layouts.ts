@@ -11,7 +11,7 @@ const PAIR = { read: 'exact', write: 'exact' } as const;
 const RW = { read: 'narrow', write: 'exact' } as const;
 
 /** All that some program type may read; nothing but `cb` may be written. */
-const SK_BUFF: CtxLayout = {
+export const SK_BUFF: CtxLayout = {
   name: '__sk_buff',
   size: 192,
   fields: [
