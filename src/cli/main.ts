@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAsm } from './asm.js';
 import { addBtf } from './btf.js';
+import { addBuild } from './build.js';
 import { addConformance } from './conformance.js';
 import { addDisasm } from './disasm.js';
 import { addInspect } from './inspect.js';
@@ -20,6 +21,7 @@ const COMMANDS: readonly AddCommand[] = [
   addAsm,
   addDisasm,
   addConformance,
+  addBuild,
 ];
 
 function version(): string {

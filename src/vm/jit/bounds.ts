@@ -6,10 +6,8 @@ import type { BpfMap } from '../../maps/map.js';
 import { ArrayMap } from '../../maps/array-map.js';
 import type { BpfMemory, Region } from '../../memory/memory.js';
 import { RegionKind } from '../../memory/memory.js';
-import { BOUNDS_SIZE, Control } from './control.js';
+import { BOUNDS_SIZE, Control, MAX_SLOTS } from './control.js';
 import { Guess, mapValues } from './predict.js';
-
-export const MAX_SLOTS = 512;
 
 export interface BoundsSlot {
   /** What is guessed, or `Unknown` for a slot of one access only. */

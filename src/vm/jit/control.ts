@@ -23,6 +23,9 @@ export const Control = {
 } as const;
 
 export const BOUNDS_SIZE = 16;
+/** Bounds that there is room for. */
+export const MAX_SLOTS = 512;
+export const CONTROL_SIZE = Control.bounds + BOUNDS_SIZE * MAX_SLOTS;
 
 /** What a helper's import leaves in the `signal` word. */
 export const enum Signal {

@@ -1,6 +1,7 @@
 /** Calls of helpers, kfuncs and subprograms, packet loads, wide constants, exit. */
 import { FUNC_POINTER_BASE } from '../../helpers/run-state.js';
 import { ArrayMap } from '../../maps/array-map.js';
+import { MapType } from '../../maps/map-types.js';
 import { Op } from '../../isa/op.gen.js';
 import { MAX_CALL_FRAMES, STACK_FRAME_SIZE } from '../engine.js';
 import { Control, Signal } from './control.js';
@@ -33,7 +34,10 @@ export function guessResult(g: Generator, pc: number): number {
 /** r0 = index < max_entries ? base + index * stride : 0, where r1 is an array map. */
 function inlineArrayLookup(g: Generator, pc: number): boolean {
   const found = guessedMap(g);
-  if (found === undefined || !(found.map instanceof ArrayMap) || g.isDistrusted(pc)) return false;
+  // Maps of other types are arrays inside, too, but look up in their own way.
+  if (!(found?.map instanceof ArrayMap) || found.map.type !== MapType.Array || g.isDistrusted(pc))
+    return false;
+  if (g.target.isStandalone && g.predict.sound[1] === 0) return false;
   const { b } = g;
   const { map } = found;
   if (g.predict.sound[1] === 0) {
@@ -157,6 +161,7 @@ const callHelper: Emit = (g, pc) => {
   }
   pushArgs(g, helper);
   b.call(helper.index);
+  g.target.calledImports.add(helper.index);
   b.localSet(g.word);
   handleSignal(g, pc, helper);
   setResult(g, helper.ret);

@@ -6,6 +6,7 @@
  * address is compared with the region that the instruction hit last, and the host is asked on a miss.
  */
 import { STACK_FRAME_SIZE } from '../engine.js';
+import type { Region } from '../../memory/memory.js';
 import { goodAddresses } from './bounds.js';
 import type { Emit } from './emit-alu.js';
 import type { Generator } from './generator.js';
@@ -61,7 +62,15 @@ function compareWithSlot(g: Generator, at: number): void {
   b.op(Wasm.I64GeU);
 }
 
-/** Asks the host unless the address is in the region that this instruction hit last. */
+function compareWithRegion(g: Generator, region: Region, size: number, isWrite: boolean): void {
+  const { b } = g;
+  b.i64Const(region.base);
+  b.op(Wasm.I64Sub);
+  b.i64Const(goodAddresses(region, size, isWrite));
+  b.op(Wasm.I64GeU);
+}
+
+/** Asks the host unless the address is in a lasting region, or the one that this instruction hit last. */
 function checkWithHost(
   g: Generator,
   pc: number,
@@ -71,14 +80,17 @@ function checkWithHost(
   isWrite: boolean,
 ): void {
   const { b, target } = g;
-  const slot = target.bounds.own(pc, size, isWrite);
+  const { bounds } = target;
+  const region = g.isDistrusted(pc) ? undefined : bounds.lasting.get(g.predict.guess[base]);
+  const slot = region === undefined ? bounds.own(pc, size, isWrite) : undefined;
+  const isConditional = region !== undefined || slot !== undefined;
   g.exitAt(pc);
   pushAddress(g, base, off);
   b.localTee(g.address);
-  if (slot === undefined) {
-    b.op(Wasm.Drop);
-  } else {
-    compareWithSlot(g, slot.at);
+  if (region !== undefined) compareWithRegion(g, region, size, isWrite);
+  else if (slot !== undefined) compareWithSlot(g, slot.at);
+  else b.op(Wasm.Drop);
+  if (isConditional) {
     b.open(Wasm.If, WasmType.Void);
     g.labels.openPlain();
   }
@@ -93,7 +105,7 @@ function checkWithHost(
   b.call(target.index.check);
   b.op(Wasm.I32Eqz);
   g.exitIf();
-  if (slot !== undefined) {
+  if (isConditional) {
     b.op(Wasm.End);
     g.labels.close();
   }
@@ -133,7 +145,7 @@ export function access(
 function check(g: Generator, pc: number, base: number, off: number, size: number, isWrite: boolean): void {
   const { hulls, predict } = g;
   if (hulls.covers(base, off, off + size, isWrite)) return;
-  if (predict.guess[base] === Guess.Unknown || g.isDistrusted(pc)) {
+  if (predict.guess[base] === Guess.Unknown || g.isDistrusted(pc) || g.target.isStandalone) {
     checkWithHost(g, pc, base, off, size, isWrite);
     return;
   }

@@ -64,6 +64,10 @@ export interface Target {
   readonly mapIndex: ReadonlyMap<number, number>;
   /** Slots at which guesses went wrong: nothing is guessed there. */
   readonly distrusted: ReadonlySet<number>;
+  /** Indices of the helper imports that the code calls; lookups in arrays are inlined. */
+  readonly calledImports: Set<number>;
+  /** There is no interpreter to hand over to: control leaves the code only where the program faults. */
+  readonly isStandalone: boolean;
 }
 
 /** Locals of every function, after its parameters. */

@@ -16,12 +16,13 @@ import { Guess } from './predict.js';
 import { emitCallback, emitEntryWrapper, emitSubprog } from './subprog.js';
 import type { EntryGuesses } from './subprog.js';
 import { WasmBuilder } from './wasm-builder.js';
-import { External, Section, WasmType } from './wasm-ops.js';
+import { External, Section, Wasm, WasmType } from './wasm-ops.js';
 
 /** Names of the module's imports and exports; the contract is docs/wasm.md. */
 export const IMPORT_MODULE = 'bpfvm';
 export const MEMORY_IMPORT = 'memory';
 export const ENTRY_EXPORT = 'run';
+export const CUSTOM_SECTION = 'bpfvm';
 export const callbackExport = (slot: number): string => `callback_${slot}`;
 
 const TAIL_CALL = 12;
@@ -29,6 +30,8 @@ const TAIL_CALL = 12;
 export interface HelperUse {
   readonly name: string;
   readonly helper: Helper;
+  /** Function index. */
+  readonly index: number;
 }
 
 export interface CompiledModule {
@@ -36,6 +39,8 @@ export interface CompiledModule {
   readonly bounds: Bounds;
   /** Helpers and kfuncs that the module imports. */
   readonly helpers: readonly HelperUse[];
+  /** Names of those among them that it never calls. */
+  readonly uncalled: readonly string[];
   /** First slots of the subprograms that helpers may call back. */
   readonly callbacks: readonly number[];
   /** Offset in the context of a pointer to the packet, or -1. */
@@ -85,10 +90,13 @@ class Imports {
   private readonly missing = new Set<number>();
   private readonly types: Types;
   private readonly image: ProgramImage;
+  private readonly omitted: ReadonlySet<string>;
 
-  constructor(types: Types, image: ProgramImage) {
+  /** `omitted` names helpers that are known not to be called after all. */
+  constructor(types: Types, image: ProgramImage, omitted: ReadonlySet<string>) {
     this.types = types;
     this.image = image;
+    this.omitted = omitted;
   }
 
   add(name: string, arity: number): number {
@@ -121,8 +129,9 @@ class Imports {
       0,
     );
     const isChecked = helper.args.some((arg) => arg.base !== 'anything');
-    const index = this.add(helper.name, wide.length + wide.filter(Boolean).length);
-    this.uses.push({ name: helper.name, helper });
+    const isOmitted = this.omitted.has(helper.name);
+    const index = isOmitted ? -1 : this.add(helper.name, wide.length + wide.filter(Boolean).length);
+    if (!isOmitted) this.uses.push({ name: helper.name, helper, index });
     return {
       index,
       wide,
@@ -173,6 +182,24 @@ function planSubprogs(image: ProgramImage, imports: Imports): Plan {
   return { graph, sources };
 }
 
+export interface ModuleOptions {
+  readonly distrusted?: ReadonlySet<number>;
+  /** Helpers that are not to be imported: an earlier compilation showed that the code does not call them. */
+  readonly omitted?: ReadonlySet<string>;
+  /** Makes the module run without bpfvm: see docs/wasm.md. */
+  readonly standalone?: Standalone;
+}
+
+/** What a module that runs by itself brings along. */
+export interface Standalone {
+  /** Pages of memory that the module needs. */
+  readonly pages: number;
+  /** Initial contents of the memory. */
+  readonly data: readonly { readonly at: number; readonly bytes: Uint8Array }[];
+  /** Contents of the custom section; called when the imports are known. */
+  readonly describe: (helpers: readonly HelperUse[], callbacks: readonly number[]) => string;
+}
+
 /**
  * Compiles `image` to a module.
  * @throws BpfError where it names a map that it lacks, or a jump leaves its subprogram.
@@ -181,10 +208,10 @@ export function compileModule(
   image: ProgramImage,
   layout: ModuleLayout,
   options: EngineOptions,
-  distrusted: ReadonlySet<number> = new Set(),
+  { distrusted = new Set(), standalone, omitted = new Set() }: ModuleOptions = {},
 ): CompiledModule {
   const types = new Types();
-  const imports = new Imports(types, image);
+  const imports = new Imports(types, image, omitted);
   const resume = imports.add('resume', 2);
   const check = imports.add('check', 4);
   const loadPacket = imports.add('load_packet', 2);
@@ -218,13 +245,20 @@ export function compileModule(
     },
     mapIndex: new Map(maps.map(([id], index) => [id, index])),
     distrusted,
+    isStandalone: standalone !== undefined,
+    calledImports: new Set(),
   };
   const b = new WasmBuilder();
-  const packetOffset = writeModule(b, target, types, imports, graph, sources);
+  const packetOffset = writeModule(b, target, types, imports, graph, sources, standalone?.pages ?? 1);
+  if (standalone !== undefined) {
+    writeData(b, standalone.data);
+    writeCustom(b, CUSTOM_SECTION, standalone.describe(imports.uses, graph.callbacks));
+  }
   return {
     bytes: b.finish(),
     bounds,
     helpers: imports.uses,
+    uncalled: imports.uses.filter(({ index }) => !target.calledImports.has(index)).map(({ name }) => name),
     callbacks: graph.callbacks,
     packetOffset,
     usesEntryFrame: graph.isMainShared,
@@ -240,6 +274,7 @@ function writeModule(
   imports: Imports,
   graph: CallGraph,
   sources: Plan['sources'],
+  pages: number,
 ): number {
   const { callbacks } = graph;
   const entryType = types.of([WasmType.I32], WasmType.I32);
@@ -253,7 +288,7 @@ function writeModule(
   const entry = imports.rows.length + (isMainShared ? wrapper : mainNumber);
 
   writeTypes(b, types);
-  writeImports(b, imports.rows);
+  writeImports(b, imports.rows, pages);
   const functions = b.section(Section.Function);
   b.u32(sources.length + callbacks.length + Number(isMainShared));
   for (const type of functionTypes) b.u32(type);
@@ -306,20 +341,41 @@ function writeTypes(b: WasmBuilder, types: Types): void {
   b.patchSize(section);
 }
 
-function writeImports(b: WasmBuilder, rows: readonly ImportRow[]): void {
+function writeImports(b: WasmBuilder, rows: readonly ImportRow[], pages: number): void {
   const section = b.section(Section.Import);
   b.u32(rows.length + 1);
   b.name(IMPORT_MODULE);
   b.name(MEMORY_IMPORT);
   b.byte(External.Memory);
   b.byte(0);
-  b.u32(1);
+  b.u32(pages);
   for (const { name, type } of rows) {
     b.name(IMPORT_MODULE);
     b.name(name);
     b.byte(External.Function);
     b.u32(type);
   }
+  b.patchSize(section);
+}
+
+/** Active segments of memory 0. */
+function writeData(b: WasmBuilder, segments: Standalone['data']): void {
+  const section = b.section(Section.Data);
+  b.u32(segments.length);
+  for (const { at, bytes } of segments) {
+    b.byte(0);
+    b.i32Const(at);
+    b.op(Wasm.End);
+    b.u32(bytes.length);
+    for (const byte of bytes) b.byte(byte);
+  }
+  b.patchSize(section);
+}
+
+function writeCustom(b: WasmBuilder, name: string, text: string): void {
+  const section = b.section(Section.Custom);
+  b.name(name);
+  for (const byte of new TextEncoder().encode(text)) b.byte(byte);
   b.patchSize(section);
 }
 

@@ -7,16 +7,13 @@ import { MAX_CALL_FRAMES, STACK_FRAME_SIZE } from '../engine.js';
 import { programFault } from '../faults.js';
 import { functionsOf } from '../helper-args.js';
 import { interpreter } from '../interpreter.js';
-import { MAX_SLOTS } from './bounds.js';
-import { BOUNDS_SIZE, Control, OUT_OF_FUEL } from './control.js';
+import { Control, CONTROL_SIZE, OUT_OF_FUEL } from './control.js';
 import type { HostContext } from './host.js';
 import { helperImport, loadPacketImport } from './host.js';
 import { Learner } from './learner.js';
 import type { CompiledModule } from './module.js';
 import { callbackExport, compileModule, ENTRY_EXPORT, IMPORT_MODULE, MEMORY_IMPORT } from './module.js';
 import { slotOfPointer } from './subprog.js';
-
-const CONTROL_SIZE = Control.bounds + BOUNDS_SIZE * MAX_SLOTS;
 
 /** Whether this platform lets WebAssembly modules be made from bytes (a content security policy may not). */
 export function canCompileWasm(): boolean {
@@ -141,7 +138,9 @@ class WasmProgram implements Executable {
   /** Compiles and instantiates, with what earlier runs taught. */
   private build(): void {
     const { memory, control, stack, learner } = this;
-    const compiled = compileModule(this.image, { memory, stack, control }, this.options, learner.distrusted);
+    const compiled = compileModule(this.image, { memory, stack, control }, this.options, {
+      distrusted: learner.distrusted,
+    });
     learner.adopt(compiled);
     this.usesEntryFrame = compiled.usesEntryFrame;
     const exports = this.instantiate(compiled);

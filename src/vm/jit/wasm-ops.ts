@@ -9,12 +9,14 @@ export const enum WasmType {
 
 /** Section ids, in the order in which a module must have them. */
 export const enum Section {
+  Custom = 0,
   Type = 1,
   Import = 2,
   Function = 3,
   Global = 6,
   Export = 7,
   Code = 10,
+  Data = 11,
 }
 
 /** Kinds of imports and exports. */
