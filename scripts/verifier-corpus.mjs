@@ -37,18 +37,16 @@ for (const line of readFileSync(options.verdicts, 'utf8').trimEnd().split('\n').
   const [object, program, progType, attachType, verdict, errno, message, expects, verified] =
     line.split('\t');
   if (!rows.has(object)) rows.set(object, []);
-  rows
-    .get(object)
-    .push({
-      program,
-      progType,
-      attachType,
-      verdict,
-      errno: Number(errno),
-      message,
-      expects,
-      verified: Number(verified),
-    });
+  rows.get(object).push({
+    program,
+    progType,
+    attachType,
+    verdict,
+    errno: Number(errno),
+    message,
+    expects,
+    verified: Number(verified),
+  });
 }
 
 const total = {
