@@ -35,6 +35,12 @@ export interface RandomOptions {
   readonly subprogs?: boolean;
   /** Load-acquire and store-release (kernel 6.15 and later, x86-64 and arm64). Default true. */
   readonly loadAcquire?: boolean;
+  /**
+   * Keep clear of what Linux 6.18 gets wrong, for comparisons with it; see docs/isa.md. Default false.
+   * - After a 32-bit compare and exchange, clear the upper half of r0.
+   * - Before an atomic operation that returns the old value, make its stack slot unknown to the verifier.
+   */
+  readonly linuxSafe?: boolean;
 }
 
 export const STACK_AT = 16;
@@ -84,6 +90,7 @@ class Generator {
   readonly rng: Random;
   private readonly packetLoads: boolean;
   private readonly ordered: boolean;
+  private readonly linuxSafe: boolean;
   /** Bodies of the subprograms, and the calls of each, by index in `calls`. */
   readonly subprogs: Code[] = [];
   readonly calls = new Map<OpFields, number>();
@@ -93,6 +100,7 @@ class Generator {
     this.rng = new Random(seed);
     this.packetLoads = options.packetLoads ?? true;
     this.ordered = options.loadAcquire ?? true;
+    this.linuxSafe = options.linuxSafe ?? false;
   }
 
   /** `count` statements, each of a kind drawn by weight. */
@@ -172,23 +180,48 @@ class Generator {
     const off = -size * (1 + this.rng.below(scope.stack / size));
     if (row.sub === 'load_acq') return [{ op, dst: this.target(scope), src: FP, off }];
     const insn = { op, dst: FP, src: this.target(scope), off };
-    if (row.sub !== 'cmpxchg' || this.rng.chance(50)) return [insn];
+    // An atomic operation leaves a slot in which the verifier knows nothing.
+    const forget: Code =
+      this.linuxSafe && row.fetch === true
+        ? [{ op: Op.atomic_or64, dst: FP, src: insn.src, off: 8 * Math.floor(off / 8) }]
+        : [];
+    if (row.sub !== 'cmpxchg') return [...forget, insn];
     // Half of the exchanges find what they compare with.
-    return [{ op: size === 8 ? Op.ldx64 : Op.ldx32, dst: 0, src: FP, off }, insn];
+    const load: Code = this.rng.chance(50)
+      ? []
+      : [{ op: size === 8 ? Op.ldx64 : Op.ldx32, dst: 0, src: FP, off }];
+    const extend: Code = size === 4 && this.linuxSafe ? [{ op: Op.mov32_reg, dst: 0, src: 0 }] : [];
+    return [...forget, ...load, insn, ...extend];
   }
 
   /** A stack slot chosen at run time: the pointer lives for one access. */
   private variableOffset(scope: Scope): Code {
     const pointer = this.target(scope);
     const mask = scope.stack >= 256 ? 0xf8 : scope.stack >= 64 ? 0x38 : 0;
+    const off = -(mask + 8);
+    const access: OpFields = this.rng.chance(50)
+      ? { op: Op.ldx64, dst: pointer, src: pointer, off }
+      : { op: Op.st64, dst: pointer, off, imm: this.rng.imm() };
     return [
-      { op: Op.and64_imm, dst: pointer, imm: mask },
-      { op: Op.add64_reg, dst: pointer, src: FP },
-      { op: Op.add64_imm, dst: pointer, imm: -(mask + 8) },
-      this.rng.chance(50)
-        ? { op: Op.ldx64, dst: pointer, src: pointer }
-        : { op: Op.st64, dst: pointer, imm: this.rng.imm() },
+      ...this.pointInto(scope, pointer, mask),
+      access,
       { op: Op.mov64_imm, dst: pointer, imm: this.rng.imm() },
+    ];
+  }
+
+  /**
+   * pointer = r10 + (a scalar & mask). Never the other way round: where a pointer is added to a scalar, Linux 6.18's
+   * verifier can take it to point into the stack of another frame, and then drops branches that are taken.
+   */
+  private pointInto(scope: Scope, pointer: number, mask: number): Code {
+    const others = scope.scalars.filter(
+      (register) => register !== pointer && !scope.reserved.includes(register),
+    );
+    const index = this.rng.pick(others);
+    return [
+      { op: Op.and64_imm, dst: index, imm: mask },
+      { op: Op.mov64_reg, dst: pointer, src: FP },
+      { op: Op.add64_reg, dst: pointer, src: index },
     ];
   }
 
