@@ -18,7 +18,7 @@ import { BpfObject } from './object.js';
 import type { ProgramHost, ProgramOptions } from './program.js';
 import type { ProgType } from './progs/prog-types.js';
 import { BpfProgram } from './program.js';
-import type { Engine, EngineOptions } from './vm/engine.js';
+import type { Engine, EngineOptions, ProgramImage } from './vm/engine.js';
 import { autoEngine } from './vm/auto-engine.js';
 import { interpreter } from './vm/interpreter.js';
 import { wasmEngine } from './vm/jit/wasm-engine.js';
@@ -34,6 +34,10 @@ export interface BpfVmOptions {
    * 0: unlimited. Default 100 million.
    */
   readonly fuel?: number;
+  /** Verify programs when they are loaded. Default true. */
+  readonly verify?: boolean;
+  /** Check every access of verified programs too: a fault there is a bug of the verifier. Default false. */
+  readonly sanitize?: boolean;
   /** Receives each line of bpf_trace_printk and its kin; default: dropped. */
   readonly onPrintk?: (line: string) => void;
   /** Seed of bpf_get_prandom_u32, for replays; default: random. */
@@ -86,7 +90,9 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   readonly run: RunState;
   /** The VM's network: in-memory sockets, and the way in for real ones. */
   readonly net: Net;
-  readonly engineOptions: EngineOptions;
+  readonly verifies: boolean;
+  private readonly sanitizes: boolean;
+  private readonly fuel: number;
   readonly measureRuns: boolean;
   readonly engine: Engine;
   private readonly mapsById = new Map<number, BpfMap>();
@@ -108,10 +114,18 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
     this.clock = options.clock ?? platformClock;
     this.random = randomSource(options.seed ?? Math.floor(Math.random() * 0xffff_ffff));
     this.measureRuns = options.measureRuns ?? false;
-    this.engineOptions = { checks: 'exact', fuel: options.fuel ?? DEFAULT_FUEL };
+    this.verifies = options.verify ?? true;
+    this.sanitizes = options.sanitize ?? false;
+    this.fuel = options.fuel ?? DEFAULT_FUEL;
     this.engine = ENGINES[options.engine ?? 'auto'];
     this.run = new RunState(this);
     this.net = new Net(this);
+  }
+
+  /** Verified programs run without the checks that the verifier proved, and end by themselves. */
+  engineOptionsOf(image: ProgramImage): EngineOptions {
+    if (image.proved === undefined) return { checks: 'exact', fuel: this.fuel };
+    return { checks: this.sanitizes ? 'exact' : 'proved', fuel: 0 };
   }
 
   /**

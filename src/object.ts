@@ -8,6 +8,8 @@ import { describePoison, Relocator } from './elf/relocate.js';
 import { kfuncById, kfuncByName } from './helpers/kfuncs.js';
 import { RET } from './helpers/proto.js';
 import type { Helper } from './helpers/proto.js';
+import type { DecodedProgram } from './isa/insn.js';
+import { Op } from './isa/op.gen.js';
 import type { BpfMap, MapSpec } from './maps/map.js';
 import { mapTypeName } from './maps/map-types.js';
 import { SockMapBase } from './maps/sock-map.js';
@@ -19,6 +21,8 @@ import type { KconfigValue } from './object-maps.js';
 import { createMaps, fillMaps } from './object-maps.js';
 import type { BpfProgram, ProgramOptions } from './program.js';
 import { decodeAndCheck } from './verifier/structure.js';
+import type { CheckedProgram } from './verify-load.js';
+import { verifyLoaded } from './verify-load.js';
 
 /** Program and attach type for a program whose section says nothing. */
 export interface ProgramKind {
@@ -33,6 +37,8 @@ export interface LoadOptions {
   readonly types?: Readonly<Record<string, ProgramKind>>;
   /** Maps to use instead of the object's of the same name. */
   readonly maps?: Readonly<Record<string, BpfMap>>;
+  /** Verify the programs as the kernel would; false: only their structure, and every access is checked as they run. */
+  readonly verify?: boolean;
   /** Values of global variables, read-only ones included, before anything runs. */
   readonly globals?: Readonly<Record<string, GlobalValue>>;
   /** Values of kernel-config externs (`extern int CONFIG_HZ __kconfig`). */
@@ -44,6 +50,8 @@ export interface LoadOptions {
 /** What an object needs of its VM. */
 export interface ObjectHost {
   readonly cpus: number;
+  /** Whether programs are verified when the load options do not say. */
+  readonly verifies: boolean;
   createMap(spec: MapSpec): BpfMap;
   createProgram(options: Omit<ProgramOptions, 'id'>): BpfProgram;
   destroyMap(map: BpfMap): void;
@@ -182,40 +190,66 @@ function loadProgram(
   const kind = kindOf(program, spec, options);
   const { insns: bytes } = relocator.relocate(program);
   const used = usedMaps(program, spec, maps);
-  const helpers = new Map<number, Helper>();
-  const kfuncs = new Map<number, Helper>();
-  const helper = (id: number): Helper | undefined => {
-    const found = host.helper(id, kind.progType) ?? poisonedCall(spec, program, id);
-    if (found !== undefined) helpers.set(id, found);
-    return found;
-  };
-  const kfunc = (id: number): boolean => {
-    const found = kfuncById(id);
-    if (found !== undefined) kfuncs.set(id, found);
-    return found !== undefined;
-  };
+  const calls = new CallTable((id) => host.helper(id, kind.progType) ?? poisonedCall(spec, program, id));
   const sourceLine = sourceLines(program);
-  const { insns, subprogs } = decodeAndCheck(bytes, {
-    program: program.name,
+  const { insns, subprogs, proved } =
+    (options.verify ?? host.verifies)
+      ? verifyLoaded({ spec, program, kind, bytes, maps: used, given: options.maps ?? {}, cpus: host.cpus })
+      : checkLoaded(program.name, kind.progType, bytes, used, calls, sourceLine);
+  calls.collect(insns);
+  const image = {
+    name: program.name,
     progType: kind.progType,
-    helper,
-    map: (id) => used.has(id),
-    kfunc,
+    insns,
+    subprogs,
+    maps: used,
+    helpers: calls.helpers,
+    kfuncs: calls.kfuncs,
     sourceLine,
-  });
-  return host.createProgram({
-    image: {
-      name: program.name,
-      progType: kind.progType,
-      insns,
-      subprogs,
-      maps: used,
-      helpers,
-      kfuncs,
-      sourceLine,
-    },
-    section: program.section,
-    expectedAttachType: kind.attachType ?? 0,
+    ...(proved === undefined ? {} : { proved }),
+  };
+  return host.createProgram({ image, section: program.section, expectedAttachType: kind.attachType ?? 0 });
+}
+
+/** The helpers and kfuncs that a program calls. */
+class CallTable {
+  readonly helpers = new Map<number, Helper>();
+  readonly kfuncs = new Map<number, Helper>();
+  readonly helper: (id: number) => Helper | undefined;
+
+  constructor(helper: (id: number) => Helper | undefined) {
+    this.helper = helper;
+  }
+
+  collect(insns: DecodedProgram): void {
+    for (let pc = 0; pc < insns.length; pc++) {
+      const id = insns.imm[pc];
+      if (insns.op[pc] === Op.call) note(this.helpers, id, this.helper(id));
+      else if (insns.op[pc] === Op.call_kfunc) note(this.kfuncs, id, kfuncById(id));
+    }
+  }
+}
+
+function note(table: Map<number, Helper>, id: number, found: Helper | undefined): void {
+  if (found !== undefined) table.set(id, found);
+}
+
+/** Without the verifier: the structure alone. @throws StructureError */
+function checkLoaded(
+  name: string,
+  progType: ProgType,
+  bytes: Uint8Array,
+  used: ReadonlyMap<number, BpfMap>,
+  calls: CallTable,
+  sourceLine: (pc: number) => string | undefined,
+): CheckedProgram {
+  return decodeAndCheck(bytes, {
+    program: name,
+    progType,
+    helper: calls.helper,
+    map: (id) => used.has(id),
+    kfunc: (id) => kfuncById(id) !== undefined,
+    sourceLine,
   });
 }
 

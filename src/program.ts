@@ -14,7 +14,8 @@ export interface ProgramHost {
   readonly memory: BpfMemory;
   readonly run: RunState;
   readonly engine: Engine;
-  readonly engineOptions: EngineOptions;
+  /** How programs of this image run: which accesses are checked, and how long. */
+  engineOptionsOf(image: ProgramImage): EngineOptions;
   /** Whether programs measure their run time (`bpf_stats_enabled`). */
   readonly measureRuns: boolean;
   /** A program starts; the VM counts nested runs. */
@@ -121,7 +122,12 @@ export class BpfProgram implements SockProgram {
   /** Compiled at the first use. */
   get compiled(): Executable {
     const { host } = this;
-    this.executable ??= host.engine.compile(this.image, host.memory, host.run, host.engineOptions);
+    this.executable ??= host.engine.compile(
+      this.image,
+      host.memory,
+      host.run,
+      host.engineOptionsOf(this.image),
+    );
     return this.executable;
   }
 

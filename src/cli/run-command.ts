@@ -93,6 +93,7 @@ function vmOptions(options: RunOptions, io: CliIo, printk: string[]): BpfVmOptio
   }
   return {
     engine: options.engine,
+    verify: options.verify,
     measureRuns: true,
     onPrintk: (line) => {
       printk.push(line);

@@ -14,6 +14,7 @@ export interface RunOptions extends GlobalOptions {
   readonly connect: readonly string[];
   readonly pair?: boolean;
   readonly stats?: string;
+  readonly verify: boolean;
   readonly engine: 'auto' | 'interpreter' | 'wasm';
   readonly key?: string;
   readonly target?: string;
@@ -58,6 +59,7 @@ export function addRunCommand(program: Command, io: CliIo): void {
     .option('--connect <key=addr>', 'connect and put the socket at the key: 1=127.0.0.1:9000', collect, [])
     .option('--pair', 'keys 2n and 2n+1 for the nth accepted connection, instead of one connection at a time')
     .option('--stats <format>', 'json: one line a second')
+    .option('--no-verify', 'check the structure of programs only, and every access as they run')
     .option('--engine <name>', 'auto, interpreter or wasm', 'auto')
     .option('--target <file>', 'BTF file that CO-RE relocates against (default: that of the running kernel)')
     .addHelpText('after', EXAMPLES)
