@@ -142,15 +142,26 @@ export function absent(
   progTypes: readonly ProgType[] | 'all',
   effects: HelperEffects = {},
 ): Helper {
-  const fn = ret.abi === 'ptr' ? nullPointer : notSupported;
-  return { id, name, ret, args, progTypes, ...effects, state: 'errno', fn };
+  return { id, name, ret, args, progTypes, ...effects, state: 'errno', fn: absentFn(ret, args) };
 }
 
-const notSupported: HelperFn = (run) => {
-  run.retHi = -1;
-  return -Errno.EOPNOTSUPP;
-};
-const nullPointer: HelperFn = () => 0;
+/** Zeroes what the prototype promises to fill, and gives EOPNOTSUPP or NULL. */
+function absentFn(ret: RetSpec, args: readonly ArgSpec[]): HelperFn {
+  const result = ret.abi === 'ptr' ? 0 : -Errno.EOPNOTSUPP;
+  const high = ret.abi === 'u64' ? -1 : 0;
+  return (run, ...words) => {
+    let word = 0;
+    for (const [i, spec] of args.entries()) {
+      const to = words[word];
+      word += spec.abi === 'u64' ? 2 : 1;
+      if (spec.base !== 'mem' || spec.uninit !== true || to === 0) continue;
+      const size = spec.size ?? (args[i + 1]?.base.startsWith('const_size') ? words[word] : 0);
+      run.vm.memory.u8.fill(0, to, to + size);
+    }
+    run.retHi = high;
+    return result;
+  };
+}
 
 const arg =
   (base: ArgBase, abi: ArgAbi = 'u32') =>

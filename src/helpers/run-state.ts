@@ -1,8 +1,11 @@
 /** What a helper can reach while a program runs. */
 import type { BpfMap } from '../maps/map.js';
-import type { BpfMemory } from '../memory/memory.js';
+import type { BpfMemory, Region } from '../memory/memory.js';
+import { RegionKind } from '../memory/memory.js';
+import { BPF_TCP_SOCK } from '../progs/ctx/layouts.js';
 import type { SockTable } from '../maps/sock.js';
 import type { XdpBuff } from '../progs/ctx/xdp-buff.js';
+import { TimerTable } from './timers.js';
 import type { MsgCtx, SelectCtx, SkbCtx, SockOpsCtx } from '../progs/ctx/contexts.js';
 
 /** Services of the VM, injected by `bpf-vm.ts`. */
@@ -22,6 +25,8 @@ export interface VmServices {
   currentCpu(): number;
   /** One line of bpf_trace_printk and its kin. */
   printk(text: string): void;
+  /** Has `RunState.timers.runDue` called after so many nanoseconds, where the VM keeps time by itself. */
+  wakeAfter?(delayNs: bigint): void;
 }
 
 /**
@@ -50,10 +55,33 @@ export class RunState {
   /** Instructions executed in this run, where the engine counts them. */
   insns = 0;
 
+  readonly timers: TimerTable;
+  /** The socket that a test run made up, in no table of sockets. */
+  testSocket: { readonly address: number } | null = null;
+  private tcpSock: Region | undefined;
+
   constructor(vm: VmServices) {
     this.vm = vm;
+    this.timers = new TimerTable(vm.memory, (delay) => vm.wakeAfter?.(delay));
+  }
+
+  /** Address of a `struct bpf_tcp_sock` with the values of a connection that has just begun. */
+  tcpSockAddress(): number {
+    if (this.tcpSock === undefined) {
+      const { memory } = this.vm;
+      const options = { label: 'bpf_tcp_sock', writable: false };
+      this.tcpSock = memory.alloc(BPF_TCP_SOCK.size, RegionKind.Sock, options);
+      for (const [name, value] of Object.entries(FRESH_TCP)) {
+        const field = BPF_TCP_SOCK.fields.find((candidate) => candidate.name === name)!;
+        memory.u32[(this.tcpSock.base + field.offset) >>> 2] = value;
+      }
+    }
+    return this.tcpSock.base;
   }
 }
+
+/** Initial window of ten segments, and the segment size of loopback. */
+const FRESH_TCP = { snd_cwnd: 10, snd_ssthresh: 0x7fff_ffff, mss_cache: 32741 };
 
 /** Function pointers in registers are this plus the slot of the subprogram: never a valid address. */
 export const FUNC_POINTER_BASE = 0xf000_0000;

@@ -62,6 +62,20 @@ const selectReuseport: HelperFn = (run, _ctx, handle, key, lo, hi) => {
   return run.select.selectReuseport(map.at(run.vm.memory.u8, key));
 };
 
+const BPF_SOCK_STATE = 72;
+const TCP_LISTEN = 10;
+
+const listenerSock: HelperFn = (run, sock) =>
+  run.vm.memory.u32[(sock + BPF_SOCK_STATE) >>> 2] === TCP_LISTEN ? sock : 0;
+
+/** The view of a TCP socket, with the values of a connection that has just begun. */
+const tcpSock: HelperFn = (run, sock) =>
+  run.vm.sockets?.byAddress(sock)?.isTcp === true ? run.tcpSockAddress() : 0;
+
+/** The root cgroup is the only one. */
+const cgroupId: HelperFn = (run) => u64(run, 1n);
+const ancestorCgroupId: HelperFn = (run, _sock, level) => u64(run, level === 0 ? 1n : 0n);
+
 export const SOCKET_HELPERS: readonly Helper[] = [
   full(
     cookieOfContext,
@@ -165,14 +179,22 @@ export const SOCKET_HELPERS: readonly Helper[] = [
     [ARG.sockCommonPlain],
     [...TC, ProgType.CgroupSkb],
   ),
-  absent(
+  full(
+    tcpSock,
     96,
     'bpf_tcp_sock',
     RET.tcpSockOrNull,
     [ARG.sockCommonPlain],
     [...TC, ProgType.CgroupSkb, ProgType.SockOps, ProgType.CgroupSockopt],
   ),
-  absent(98, 'bpf_get_listener_sock', RET.sockOrNull, [ARG.sockCommonPlain], [...TC, ProgType.CgroupSkb]),
+  full(
+    listenerSock,
+    98,
+    'bpf_get_listener_sock',
+    RET.sockOrNull,
+    [ARG.sockCommonPlain],
+    [...TC, ProgType.CgroupSkb],
+  ),
   absent(124, 'bpf_sk_assign', RET.int, [ARG.ctx, ARG.sockCommon, ARG.u64], TC),
   full(
     assign,
@@ -198,8 +220,15 @@ export const SOCKET_HELPERS: readonly Helper[] = [
     [ARG.make('ctx')({ nullable: true })],
     [ProgType.CgroupSock, ProgType.SockOps, ProgType.SkMsg, ProgType.CgroupSockAddr, ProgType.CgroupSockopt],
   ),
-  absent(128, 'bpf_sk_cgroup_id', RET.u64, [ARG.sockCommon], [ProgType.CgroupSkb]),
-  absent(129, 'bpf_sk_ancestor_cgroup_id', RET.u64, [ARG.sockCommon, ARG.u32], [ProgType.CgroupSkb]),
+  full(cgroupId, 128, 'bpf_sk_cgroup_id', RET.u64, [ARG.sockCommon], [ProgType.CgroupSkb]),
+  full(
+    ancestorCgroupId,
+    129,
+    'bpf_sk_ancestor_cgroup_id',
+    RET.u64,
+    [ARG.sockCommon, ARG.u32],
+    [ProgType.CgroupSkb],
+  ),
   absent(
     136,
     'bpf_skc_to_tcp6_sock',

@@ -1,11 +1,50 @@
-/** Helpers: local storage of sockets and others. */
+/** Helpers: local storage of sockets and of the cgroup. */
+import { Errno } from '../errors.js';
+import { CgroupStorageMap, SkStorageMap } from '../maps/storage-map.js';
 import { ProgType } from '../progs/prog-types.js';
 import { TC, CGROUP, TRACING, BASE } from './prog-sets.js';
 import type { Helper } from './proto.js';
-import { absent, ARG, RET } from './proto.js';
+import { absent, ARG, helper, RET } from './proto.js';
+import type { RunState } from './run-state.js';
+
+const CREATE = 1;
+
+/** What the storage of a socket is kept under: the socket, or the one that a test run made up. */
+function ownerOf(run: RunState, sock: number): object | undefined {
+  const known = run.vm.sockets?.byAddress(sock);
+  if (known !== undefined) return known;
+  return run.testSocket?.address === sock && sock !== 0 ? run.testSocket : undefined;
+}
+
+function skStorageGet(
+  run: RunState,
+  map: number,
+  sock: number,
+  initial: number,
+  flags: number,
+  flagsHi: number,
+): number {
+  const storage = run.vm.mapByHandle(map);
+  const owner = ownerOf(run, sock);
+  if (!(storage instanceof SkStorageMap) || owner === undefined) return 0;
+  if ((flags & ~CREATE) !== 0 || flagsHi !== 0) return 0;
+  return flags === CREATE ? storage.getOrCreate(owner, initial) : storage.get(owner);
+}
+
+function skStorageDelete(run: RunState, map: number, sock: number): number {
+  const storage = run.vm.mapByHandle(map);
+  const owner = ownerOf(run, sock);
+  if (!(storage instanceof SkStorageMap) || owner === undefined) return -Errno.EINVAL;
+  return storage.drop(owner) ? 0 : -Errno.ENOENT;
+}
+
+function getLocalStorage(run: RunState, map: number): number {
+  const storage = run.vm.mapByHandle(map);
+  return storage instanceof CgroupStorageMap ? storage.local() : 0;
+}
 
 export const STORAGE_HELPERS: readonly Helper[] = [
-  absent(
+  helper(
     107,
     'bpf_sk_storage_get',
     RET.mapValueOrNull,
@@ -20,15 +59,17 @@ export const STORAGE_HELPERS: readonly Helper[] = [
       ProgType.CgroupSockopt,
       ProgType.StructOps,
     ],
+    skStorageGet,
   ),
-  absent(
+  helper(
     107,
     'bpf_sk_storage_get',
     RET.mapValueOrNull,
     [ARG.map, ARG.ctx, ARG.make('map_value')({ nullable: true }), ARG.u64],
     [ProgType.CgroupSock],
+    skStorageGet,
   ),
-  absent(
+  helper(
     107,
     'bpf_sk_storage_get',
     RET.mapValueOrNull,
@@ -39,8 +80,9 @@ export const STORAGE_HELPERS: readonly Helper[] = [
       ARG.u64,
     ],
     [ProgType.Tracing, ProgType.Syscall],
+    skStorageGet,
   ),
-  absent(
+  helper(
     108,
     'bpf_sk_storage_delete',
     RET.int,
@@ -55,13 +97,15 @@ export const STORAGE_HELPERS: readonly Helper[] = [
       ProgType.CgroupSockopt,
       ProgType.StructOps,
     ],
+    skStorageDelete,
   ),
-  absent(
+  helper(
     108,
     'bpf_sk_storage_delete',
     RET.int,
     [ARG.map, ARG.make('btf_id')({ nullable: true, btf: ['sock_common'] })],
     [ProgType.Tracing, ProgType.Syscall],
+    skStorageDelete,
   ),
   absent(
     145,
@@ -120,11 +164,12 @@ export const STORAGE_HELPERS: readonly Helper[] = [
     [ARG.map, ARG.make('btf_id')({ nullable: true, btf: ['cgroup'] })],
     BASE,
   ),
-  absent(
+  helper(
     81,
     'bpf_get_local_storage',
     RET.mapValue,
     [ARG.map, ARG.u64],
     [...CGROUP, ProgType.CgroupSkb, ProgType.SockOps, ProgType.Lsm],
+    getLocalStorage,
   ),
 ];

@@ -44,10 +44,14 @@ export class ArrayMap extends StoredMap {
   override forEach(visit: (keyAddr: number, valueAddr: number) => number): number {
     const { maxEntries } = this.spec;
     for (let index = 0; index < maxEntries; index++) {
-      this.env.memory.u32[this.keyScratch >> 2] = index;
-      if (visit(this.keyScratch, this.base + index * this.stride) !== 0) return index + 1;
+      const key = this.visitedKey(index);
+      if (visit(key, this.base + index * this.stride) !== 0) return index + 1;
     }
     return maxEntries;
+  }
+
+  override keyOfValue(valueAddr: number): number {
+    return this.visitedKey((valueAddr - this.base) / this.stride);
   }
 
   protected override next(keyAddr: number, outAddr: number): number {

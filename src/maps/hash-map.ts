@@ -45,9 +45,10 @@ export abstract class HashedMap extends StoredMap {
     return value;
   }
 
-  /** Unlinks and gives back; the bytes stay until no program runs. */
+  /** Unlinks and gives back; the bytes stay until no program runs, but for a timer, which ends. */
   protected removeElement(index: number, hash: number): void {
     this.table.unlink(index, hash);
+    this.endTimer(this.table.address(index) + this.table.valueOffset);
     this.giveBack(index);
   }
 
@@ -55,6 +56,10 @@ export abstract class HashedMap extends StoredMap {
     const first = !this.table.hasPending;
     this.table.release(index);
     if (first) this.env.whenIdle(this.reclaim);
+  }
+
+  override keyOfValue(valueAddr: number): number {
+    return valueAddr - this.table.valueOffset;
   }
 
   override forEach(visit: (keyAddr: number, valueAddr: number) => number): number {

@@ -152,6 +152,11 @@ export abstract class BpfMap {
     return 0;
   }
 
+  /** Address of the key of the element whose value is at `valueAddr`; 0 where the type has no keys in memory. */
+  keyOfValue(_valueAddr: number): number {
+    return 0;
+  }
+
   /**
    * Visits all elements for bpf_for_each_map_elem with the addresses of key and value until `visit` returns non-zero.
    * Returns the number of elements visited, or a negative errno.

@@ -74,8 +74,8 @@ export class PercpuArrayMap extends StoredMap {
   override forEach(visit: (keyAddr: number, valueAddr: number) => number): number {
     const { maxEntries } = this.spec;
     for (let index = 0; index < maxEntries; index++) {
-      this.env.memory.u32[this.keyScratch >> 2] = index;
-      if (visit(this.keyScratch, this.lookup(this.keyScratch)) !== 0) return index + 1;
+      const key = this.visitedKey(index);
+      if (visit(key, this.lookup(key)) !== 0) return index + 1;
     }
     return maxEntries;
   }

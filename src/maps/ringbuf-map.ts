@@ -1,13 +1,13 @@
 /**
  * BPF_MAP_TYPE_RINGBUF: records from programs to a caller, in order of reservation.
  *
- *     record:  | length : 30, DISCARD : 1, BUSY : 1 | 0 (u32) | data, padded to 8 |
+ *     record:  | length : 30, DISCARD : 1, BUSY : 1 | id of the map | data, padded to 8 |
  *
  * A record lies in one piece: where it passes the end of the ring it goes on into a shadow of the same size behind
  * it, which the kernel has by mapping the pages twice.
  */
 import { Errno } from '../errors.js';
-import type { Region } from '../memory/memory.js';
+import type { BpfMemory, Region } from '../memory/memory.js';
 import { RegionKind } from '../memory/memory.js';
 import type { MapEnv, MapFamily, MapSpec } from './map.js';
 import { BpfMap, MapFlag } from './map.js';
@@ -66,9 +66,14 @@ export class RingbufMap extends BpfMap {
     if (end - this.consumer > this.size - 1 || end - this.pending > this.size - 1) return 0;
     const header = this.header(this.producer);
     this.env.memory.u32[header >>> 2] = (size | BUSY) >>> 0;
-    this.env.memory.u32[(header >>> 2) + 1] = 0;
+    this.env.memory.u32[(header >>> 2) + 1] = this.id;
     this.producer = end;
     return header + HEADER;
+  }
+
+  /** The map whose header stands before a record. */
+  static mapIdOf(memory: BpfMemory, record: number): number {
+    return memory.u32[(record - 4) >>> 2];
   }
 
   /** Whether a record starts at `address`, reserved and not yet committed. */

@@ -1,6 +1,6 @@
 /** Maps whose values belong to an object of the VM: a socket's storage, a cgroup's storage. */
 import { Errno } from '../errors.js';
-import { accessFlagsOk, ACCESS_FLAGS } from './array-map.js';
+import { accessFlagsOk, ACCESS_FLAGS, PERCPU_VALUE_MAX } from './array-map.js';
 import type { MapEnv, MapFamily, MapSpec } from './map.js';
 import { BpfMap, MapFlag } from './map.js';
 import { MapType } from './map-types.js';
@@ -126,7 +126,7 @@ export class CgroupStorageMap extends OwnedMap {
   }
 }
 
-const STORAGE_VALUE_MAX = 65536 - 128;
+const STORAGE_VALUE_MAX = 65535 - 64;
 
 export const skStorageFamily: MapFamily = {
   check: (spec) => {
@@ -139,14 +139,13 @@ export const skStorageFamily: MapFamily = {
   create: (spec, id, env) => new SkStorageMap(spec, id, env),
 };
 
-const PAGE = 4096;
-
 export const cgroupStorageFamily: MapFamily = {
   check: (spec) => {
     const { flags } = spec;
     if (spec.keySize !== 8 && spec.keySize !== 16) return Errno.EINVAL;
     if (spec.valueSize === 0 || spec.maxEntries !== 0) return Errno.EINVAL;
-    if (spec.valueSize > PAGE) return Errno.E2BIG;
+    const percpu = spec.type === MapType.PercpuCgroupStorage;
+    if (spec.valueSize > (percpu ? PERCPU_VALUE_MAX : STORAGE_VALUE_MAX)) return Errno.E2BIG;
     return (flags & ~(MapFlag.NUMA_NODE | ACCESS_FLAGS)) !== 0 || !accessFlagsOk(flags) ? Errno.EINVAL : 0;
   },
   create: (spec, id, env) => new CgroupStorageMap(spec, id, env),

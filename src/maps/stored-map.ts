@@ -36,6 +36,8 @@ export abstract class StoredMap extends BpfMap {
   protected readonly keyScratch: number;
   protected readonly nextScratch: number;
   protected readonly valueScratch: number;
+  /** Key of an array's element while a callback of a program looks at it. */
+  private visited: Region | undefined;
 
   constructor(spec: MapSpec, id: number, env: MapEnv, scratchValueSize = spec.valueSize) {
     super(spec, id, env);
@@ -102,7 +104,16 @@ export abstract class StoredMap extends BpfMap {
     return this.env.memory.u8.slice(this.nextScratch, this.nextScratch + this.spec.keySize);
   }
 
+  /** Address of a key that programs may read. */
+  protected visitedKey(index: number): number {
+    const options = { label: `key of map ${this.name}`, writable: false };
+    this.visited ??= this.env.memory.alloc(4, RegionKind.MapKey, options);
+    this.env.memory.u32[this.visited.base >>> 2] = index;
+    return this.visited.base;
+  }
+
   override destroy(): void {
+    if (this.visited !== undefined) this.env.memory.free(this.visited);
     this.env.memory.free(this.scratch);
     super.destroy();
   }
@@ -138,6 +149,12 @@ export abstract class StoredMap extends BpfMap {
   protected initValue(to: number, from: number): void {
     for (const hole of this.holes) this.env.memory.u8.fill(0, to + hole.offset, to + hole.offset + hole.size);
     this.copyValue(to, from);
+  }
+
+  /** The number in a timer's bytes names it: without it there is none. */
+  protected endTimer(value: number): void {
+    const { timerOffset } = this.spec;
+    if (timerOffset !== undefined) this.env.memory.u32[(value + timerOffset) >>> 2] = 0;
   }
 
   protected checkFlags(flags: number, allowed: number, operation: string): void {

@@ -17,6 +17,7 @@ interface Sample {
 
 export class UserRingbufMap extends BpfMap {
   private readonly data: Region;
+  private readonly dynptr: Region;
   private readonly samples: Sample[] = [];
   private used = 0;
   private at = 0;
@@ -30,6 +31,12 @@ export class UserRingbufMap extends BpfMap {
       label: `ring of map ${spec.name}`,
       writable: false,
     });
+    this.dynptr = env.memory.alloc(16, RegionKind.Mem, { label: 'dynptr of a sample', writable: false });
+  }
+
+  /** Address of the dynptr that shows a sample to a program. */
+  get dynptrAddress(): number {
+    return this.dynptr.base;
   }
 
   /** Puts a sample. @throws MapError E2BIG where it can never fit, ENOSPC where the ring is full. */
@@ -84,6 +91,7 @@ export class UserRingbufMap extends BpfMap {
 
   override destroy(): void {
     this.env.memory.free(this.data);
+    this.env.memory.free(this.dynptr);
     super.destroy();
   }
 }

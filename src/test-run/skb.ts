@@ -30,6 +30,9 @@ export function runSkb(job: TestRunJob): TestRunOutcome {
   const ctx = contextIn(job, SKB.size);
   const skb = new PacketSkb(host.memory, dataIn);
   const socket = host.memory.alloc(BPF_SOCK_SIZE, RegionKind.Sock, { label: 'bpf_sock', writable: false });
+  const { run } = host;
+  const outer = run.testSocket;
+  run.testSocket = { address: socket.base };
   try {
     receive(job, skb, socket.base);
     if (SEES_MAC.includes(program.progType)) skb.networkAt = skb.data + ETH_HLEN;
@@ -41,6 +44,7 @@ export function runSkb(job: TestRunJob): TestRunOutcome {
     if (ctx !== null) readContext(skb, ctx);
     return { retval, durationNs, dataOut: skb.bytes(), ctxOut: ctx };
   } finally {
+    run.testSocket = outer;
     skb.destroy();
     host.memory.free(socket);
   }

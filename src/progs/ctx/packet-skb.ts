@@ -100,7 +100,14 @@ export class PacketSkb implements SkbCtx, ProgSubject {
     this.setField(SKB.gsoSize, this.gsoSize);
   }
 
+  /** Negative offsets are those of the packet loads: from the network or MAC header. */
   loadBytes(offset: number, to: number, size: number): number {
+    if (offset < 0) {
+      if (offset < LL_OFFSET) return -Errno.EFAULT;
+      return offset < NET_OFFSET
+        ? this.loadRelative(0, offset - LL_OFFSET, to, size)
+        : this.loadRelative(1, offset - NET_OFFSET, to, size);
+    }
     if (offset >>> 0 > 0x7fff_ffff || offset + size > this.len) return -Errno.EFAULT;
     this.memory.u8.copyWithin(to, this.data + offset, this.data + offset + size);
     return 0;
@@ -205,6 +212,9 @@ export class PacketSkb implements SkbCtx, ProgSubject {
 }
 
 const INVALIDATE_HASH = 2;
+/** SKF_NET_OFF and SKF_LL_OFF. */
+const NET_OFFSET = -0x10_0000;
+const LL_OFFSET = -0x20_0000;
 
 const ETH_P_IP = 0x0800;
 const ETH_P_IPV6 = 0x86dd;
