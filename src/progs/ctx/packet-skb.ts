@@ -34,6 +34,8 @@ export interface VlanTag {
 export class PacketSkb implements SkbCtx, ProgSubject {
   readonly ctx: number;
   redirect: Redirect | null = null;
+  /** Of the socket that a test run makes up. */
+  readonly cookie = 1n << 62n;
   len: number;
   /** Address of the first byte that the program sees. */
   data: number;
