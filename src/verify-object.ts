@@ -3,7 +3,7 @@ import type { CoreTarget } from './btf/core.js';
 import type { ExternSpec, ObjectSpec, ProgramSpec } from './elf/object-spec.js';
 import type { ResolvedExtern } from './elf/relocate.js';
 import { Relocator } from './elf/relocate.js';
-import { Errno } from './errors.js';
+import { Errno, RelocationError } from './errors.js';
 import { kfuncByName } from './helpers/kfuncs.js';
 import { DecodeError, decode } from './isa/decode.js';
 import type { MapSpec } from './maps/map.js';
@@ -40,11 +40,11 @@ export class ObjectVerifier {
     });
   }
 
-  /** @throws RelocationError where the object needs something that is not there. */
+  /** A program that needs something that does not exist here is refused with ENOENT. */
   verify(program: ProgramSpec, options: VerifyObjectOptions = {}): VerifyResult {
     const all = { ...this.options, ...options };
-    const { insns: bytes } = this.relocator.relocate(program);
     try {
+      const { insns: bytes } = this.relocator.relocate(program);
       const insns = decode(bytes);
       return verify(
         verifierInput({
@@ -60,7 +60,8 @@ export class ObjectVerifier {
         { logLevel: all.logLevel ?? 0 },
       );
     } catch (error) {
-      if (error instanceof DecodeError) return refusedBytes(error);
+      if (error instanceof DecodeError) return refused(Errno.EINVAL, error.pc, error.message);
+      if (error instanceof RelocationError) return refused(Errno.ENOENT, -1, error.message);
       throw error;
     }
   }
@@ -86,13 +87,13 @@ function externTarget(extern: ExternSpec): ResolvedExtern | undefined {
   return found && { btfId: found.id };
 }
 
-function refusedBytes(error: DecodeError): VerifyResult {
+function refused(errno: number, pc: number, message: string): VerifyResult {
   return {
     verdict: 'reject',
-    errno: Errno.EINVAL,
-    message: error.message,
-    pc: error.pc,
-    log: [{ kind: 'message', pc: error.pc, text: error.message }],
+    errno,
+    message,
+    pc,
+    log: [{ kind: 'message', pc, text: message }],
     stats: { insnsProcessed: 0, totalStates: 0, peakStates: 0, maxStatesPerInsn: 0 },
     proved: new Uint8Array(0),
   };

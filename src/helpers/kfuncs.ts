@@ -10,6 +10,9 @@ const GENERIC = [
   ProgType.SchedCls,
   ProgType.CgroupSkb,
   ProgType.Tracing,
+  ProgType.Tracepoint,
+  ProgType.PerfEvent,
+  ProgType.Lsm,
   ProgType.StructOps,
   ProgType.Syscall,
 ];

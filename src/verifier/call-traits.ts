@@ -19,10 +19,18 @@ export function traitsOf(input: VerifierInput, pc: number): CallTraits {
   };
 }
 
+/** Helper number of bpf_tail_call. */
+export const TAIL_CALL = 12;
+
 /** Whether the call may move the packet's data. */
 export function movesPacket(input: VerifierInput, pc: number): boolean {
   const { kind } = ROWS[input.insns.op[pc]];
-  return kind === 'call' && helperById(input.insns.imm[pc], input.progType)?.invalidatesPacket === true;
+  if (kind !== 'call') return false;
+  // Another program may run in this one's place.
+  return (
+    input.insns.imm[pc] === TAIL_CALL ||
+    helperById(input.insns.imm[pc], input.progType)?.invalidatesPacket === true
+  );
 }
 
 export function maySleep(input: VerifierInput, pc: number): boolean {

@@ -85,9 +85,10 @@ export class Env {
   peakStates = 0;
   maxStatesPerInsn = 0;
   longestMark = 0;
-  /** Per slot: 1 while every visit so far proved its memory access. */
+  /** Per slot: 1 where some visit proved its memory access. */
   readonly proved: Uint8Array;
-  readonly seen: Uint8Array;
+  /** Per slot: 1 where some visit could not prove it. */
+  readonly unproved: Uint8Array;
   /** Kind of pointer that a load or store was seen with. */
   readonly accessType: Int32Array;
   /** Scalars linked by an id, to be recorded with the current jump. */
@@ -110,7 +111,7 @@ export class Env {
     this.cpus = input.cpus ?? 1;
     this.explored = new Array<VerifierState[] | undefined>(input.insns.length);
     this.proved = new Uint8Array(input.insns.length);
-    this.seen = new Uint8Array(input.insns.length);
+    this.unproved = new Uint8Array(input.insns.length);
     this.accessType = new Int32Array(input.insns.length);
   }
 

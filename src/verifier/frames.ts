@@ -111,6 +111,7 @@ function checkGlobalArg(env: Env, index: number, arg: SubprogArg): void {
       }
       return;
     case 'dynptr':
+      assertArgOffset(env, regno, false, true);
       useDynptr(env, regno, { type: 'any', isReadOnly: true });
       return;
     case 'arena':

@@ -129,7 +129,7 @@ const EMBEDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const isStruct = (actual: string, wanted: string): boolean =>
-  actual === wanted || EMBEDS[actual]?.includes(wanted) === true;
+  actual.replace(/___.*/, '') === wanted || EMBEDS[actual]?.includes(wanted) === true;
 
 function assertBtf(env: Env, regno: number, reg: Reg, arg: ArgSpec, base: ArgBase, helper: string): void {
   if (ACCEPTED[base as 'mem'] === MEMORY) {

@@ -3,6 +3,7 @@ import { Errno } from '../errors.js';
 import type { Helper } from '../helpers/proto.js';
 import { helperById } from '../helpers/registry.js';
 import { MapType } from '../maps/map-types.js';
+import { AttachType, ProgType } from '../progs/prog-types.js';
 import { Bounds } from './bounds.js';
 import { callback } from './callbacks.js';
 import { releaseDynptr } from './dynptr.js';
@@ -21,7 +22,7 @@ const MAX_ERRNO = 4095;
 
 function resolve(env: Env, id: number): Helper {
   const fn = env.helper(id);
-  if (fn === undefined) {
+  if (fn === undefined || isDenied(env, fn.name)) {
     const known = helperById(id);
     env.reject(
       Errno.EINVAL,
@@ -52,6 +53,24 @@ function assertMaySleep(env: Env, fn: Helper): void {
           : undefined;
   if (region !== undefined) env.reject(Errno.EINVAL, `sleepable helper ${fn.name}#${fn.id} in ${region}`);
 }
+
+/** Attach points that only observe have no return value to read or change. */
+const OBSERVING = new Set<AttachType>([
+  AttachType.CgroupUdp4Recvmsg,
+  AttachType.CgroupUdp6Recvmsg,
+  AttachType.CgroupUnixRecvmsg,
+  AttachType.CgroupInet4Getpeername,
+  AttachType.CgroupInet6Getpeername,
+  AttachType.CgroupUnixGetpeername,
+  AttachType.CgroupInet4Getsockname,
+  AttachType.CgroupInet6Getsockname,
+  AttachType.CgroupUnixGetsockname,
+]);
+
+const isDenied = (env: Env, helper: string): boolean =>
+  (helper === 'bpf_get_retval' || helper === 'bpf_set_retval') &&
+  env.input.progType === ProgType.CgroupSockAddr &&
+  OBSERVING.has(env.input.attachType);
 
 /** Returns the slot to continue at. */
 export function checkHelperCall(env: Env, id: number): number {
@@ -110,7 +129,7 @@ function particular(env: Env, fn: Helper, args: CallArgs): boolean {
   switch (fn.name) {
     case 'bpf_tail_call':
       assertNothingHeld(env, 'tail_call', false, true);
-      return false;
+      return true;
     case 'bpf_get_local_storage':
       if (!env.reg(2).isNullScalar) {
         env.reject(Errno.EINVAL, "get_local_storage() doesn't support non-zero flags");

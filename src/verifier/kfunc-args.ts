@@ -77,6 +77,8 @@ const CTX_STRUCTS = new Set([
 ]);
 
 const structOf = (param: KfuncParam): string => param.type.base.replace(/^(struct|union) /, '');
+/** Without the suffix by which programs tell their own version of a kernel type. */
+const plainName = (name: string): string => name.replace(/___.*/, '');
 const isSized = (fn: Kfunc, index: number): boolean => {
   const next = fn.params[index + 1];
   return (
@@ -107,7 +109,9 @@ function checkPointer(env: Env, fn: Kfunc, index: number, args: KfuncArgs): void
     checkDynptr(env, fn, index, args);
     return;
   }
-  if (CTX_STRUCTS.has(struct)) {
+  if (CTX_STRUCTS.has(struct) || fn.name === 'bpf_cast_to_kern_ctx') {
+    // Where the context is a kernel structure, so is what stands for it.
+    if (reg.type === RegType.BtfId && reg.has(RegFlag.Trusted) && reg.btfName === 'sk_buff') return;
     if (reg.type !== RegType.Ctx)
       env.reject(Errno.EINVAL, `arg#${index} expected pointer to ctx, but got ${reg.typeName()}`);
     assertArgOffset(env, regno, false, false);
@@ -172,6 +176,7 @@ function checkObject(env: Env, fn: Kfunc, index: number, struct: string, args: K
     if (reg.type !== RegType.BtfId || !reg.has(RegFlag.Alloc)) {
       env.reject(Errno.EINVAL, `arg#${index} expected pointer to allocated object`);
     }
+    assertArgOffset(env, regno, fn.flags.release === true, false);
     if (reg.refObjId === 0) env.reject(Errno.EINVAL, 'allocated object must be referenced');
     return;
   }
@@ -186,7 +191,7 @@ function checkObject(env: Env, fn: Kfunc, index: number, struct: string, args: K
       );
     }
     assertArgOffset(env, regno, fn.flags.release === true, false);
-    if (reg.btfName !== struct && !(struct === 'cpumask' && reg.btfName === 'bpf_cpumask')) {
+    if (plainName(reg.btfName) !== struct && !(struct === 'cpumask' && reg.btfName === 'bpf_cpumask')) {
       env.reject(
         Errno.EINVAL,
         `kernel function ${fn.name} args#${index} expected pointer to STRUCT ${struct} but R${regno} has a pointer to STRUCT ${reg.btfName}`,

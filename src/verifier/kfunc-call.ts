@@ -20,6 +20,9 @@ function resolve(env: Env): Kfunc {
   if (fn.progTypes !== 'all' && !fn.progTypes.includes(env.input.progType)) {
     env.reject(Errno.EACCES, `calling kernel function ${name} is not allowed`);
   }
+  if (name.startsWith('bpf_xdp_metadata_rx_')) {
+    env.reject(Errno.EINVAL, 'metadata kfuncs require device-bound program');
+  }
   if (fn.flags.sleepable === true) {
     if (!env.isSleepable) {
       env.reject(Errno.EACCES, `program must be sleepable to call sleepable kfunc ${name}`);

@@ -47,6 +47,7 @@ function pointerResult(env: Env, fn: Kfunc, args: KfuncArgs, orNull: number): Re
     object.fields = type.fields;
     return object;
   }
+  if (fn.name === 'bpf_rdonly_cast') return castResult(env, args);
   const scalar = SIZES[struct];
   if (scalar !== undefined) {
     const memory = Reg.pointer(
@@ -60,6 +61,23 @@ function pointerResult(env: Env, fn: Kfunc, args: KfuncArgs, orNull: number): Re
   const trust = fn.flags.acquire === true || iter === undefined ? RegFlag.Trusted : RegFlag.Rcu;
   const object = Reg.pointer(RegType.BtfId, orNull | trust);
   object.btfName = struct;
+  return object;
+}
+
+/** The cast names a type of the program's own BTF as the kernel's; of those, none is known here but void. */
+function castResult(env: Env, args: KfuncArgs): Reg {
+  const type = Number(args.constant ?? 0n);
+  if (type === 0) {
+    const memory = Reg.pointer(RegType.Mem, RegFlag.RdOnly | RegFlag.Untrusted);
+    memory.memSize = 0;
+    return memory;
+  }
+  const struct = env.input.localType?.(type);
+  if (struct === undefined) {
+    env.reject(Errno.EINVAL, 'kfunc bpf_rdonly_cast type ID argument must be of a struct or void');
+  }
+  const object = Reg.pointer(RegType.BtfId, RegFlag.Untrusted);
+  object.btfName = struct.name;
   return object;
 }
 

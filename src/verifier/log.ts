@@ -22,12 +22,17 @@ export interface LogLine {
 /** Column of the semicolon before the state that an instruction leaves: 38, or 8, 16, ... beyond it. */
 const stateColumn = (length: number): number => Math.ceil(Math.max(length + 5, 40) / 8) * 8 - 2;
 
+/** Of a longer log the end is kept, as the kernel does. */
+const MAX_LINES = 100_000;
+
 export class Log {
   readonly level: LogLevel;
   readonly lines: LogLine[] = [];
   private touchedRegs = 0;
   private touchedSlots = new Set<number>();
   private lastSource = '';
+  /** Lines that were dropped at the start. */
+  private dropped = 0;
   private pc = -1;
   /** The line of the last instruction while nothing was printed after it. */
   private openInsn: LogLine | null = null;
@@ -50,7 +55,7 @@ export class Log {
   /** A message for the user; always kept. */
   line(text: string, kind: LogLine['kind'] = 'message'): void {
     this.openInsn = null;
-    this.lines.push({ kind, pc: this.pc, text });
+    this.push({ kind, pc: this.pc, text });
   }
 
   /** A message that only the given level shows. */
@@ -78,13 +83,21 @@ export class Log {
     this.touchedSlots.clear();
   }
 
+  /** A place to come back to. */
   get mark(): number {
-    return this.lines.length;
+    return this.dropped + this.lines.length;
+  }
+
+  private push(entry: LogLine): void {
+    this.lines.push(entry);
+    if (this.lines.length <= MAX_LINES) return;
+    this.dropped += MAX_LINES / 2;
+    this.lines.splice(0, MAX_LINES / 2);
   }
 
   /** Level 1 forgets a path when it turns to the next. */
   rewind(mark: number): void {
-    if (this.level < 2) this.lines.length = mark;
+    if (this.level < 2) this.lines.length = Math.min(this.lines.length, Math.max(0, mark - this.dropped));
   }
 
   /** All of a state, as where a path starts: `from 3 to 7: R0=...`. */
@@ -125,7 +138,7 @@ export class Log {
     if (this.level === 0) return;
     this.source(pc);
     const entry: LogLine = { kind: 'insn', pc, text: formatLine(this.insns, pc, this.names) };
-    this.lines.push(entry);
+    this.push(entry);
     this.openInsn = entry;
   }
 
@@ -140,7 +153,7 @@ export class Log {
     const text = `; ${line.text.trim()} @ ${line.file.slice(line.file.lastIndexOf('/') + 1)}:${line.line}`;
     if (text === this.lastSource) return;
     this.lastSource = text;
-    this.lines.push({ kind: 'source', pc, text });
+    this.push({ kind: 'source', pc, text });
   }
 
   insnText(pc: number): string {

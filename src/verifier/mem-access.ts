@@ -69,8 +69,27 @@ function assertAligned(env: Env, reg: Reg, a: MemAccess): void {
 export function accessMemory(env: Env, a: MemAccess): void {
   const reg = env.reg(a.regno);
   assertAligned(env, reg, a);
+  noteProved(env, reg);
   dispatch(env, reg, { ...a, off: a.off + reg.off });
   if (!a.isWrite && a.size < 8 && a.value >= 0) narrowLoaded(env, a);
+}
+
+/** Memory whose end is known only when the program runs: its accesses stay checked. */
+const CHECKED_AT_RUN_TIME = new Set<RegType>([
+  RegType.Buf,
+  RegType.TpBuffer,
+  RegType.BtfId,
+  RegType.Arena,
+  RegType.MapPtr,
+]);
+
+/** An access is proved when every path that reaches it names memory whose bounds are checked here. */
+function noteProved(env: Env, reg: Reg): void {
+  const isOpenCtx =
+    reg.type === RegType.Ctx &&
+    (env.input.progType === ProgType.Syscall || env.input.progType === ProgType.Tracepoint);
+  if (isOpenCtx || CHECKED_AT_RUN_TIME.has(reg.type)) env.unproved[env.pc] = 1;
+  else env.proved[env.pc] = 1;
 }
 
 function narrowLoaded(env: Env, a: MemAccess): void {

@@ -4,7 +4,7 @@ import { helperById } from '../helpers/registry.js';
 import type { DisasmNames } from '../isa/disasm.js';
 import { Op } from '../isa/op.gen.js';
 import { ROWS } from '../isa/ops.js';
-import { maySleep, movesPacket, traitsOf } from './call-traits.js';
+import { TAIL_CALL, maySleep, movesPacket, traitsOf } from './call-traits.js';
 import { Point, buildCfg } from './cfg.js';
 import { Env, MAX_INSNS, MAX_SUBPROGS, Rejected } from './env.js';
 import type { SubprogInfo } from './env.js';
@@ -54,6 +54,7 @@ export function verify(input: VerifierInput, options: VerifyOptions = {}): Verif
     verifyMain(env);
     verifyGlobals(env);
     checkStackDepth(env);
+    checkExceptions(env);
     return report(env, log, undefined);
   } catch (error) {
     if (error instanceof Rejected) return report(env, log, error);
@@ -79,6 +80,8 @@ function report(env: Env | undefined, log: Log, refused: Rejected | undefined): 
   const messages = log.lines.filter((line) => line.kind === 'message');
   const message = refused === undefined ? '' : (messages[messages.length - 1]?.text ?? refused.message);
   if (log.level > 0) {
+    const depths = env?.subprogs.map((subprog) => subprog.stackDepth) ?? [];
+    log.line(`stack depth ${depths.join('+')}`, 'stats');
     log.line(
       `processed ${stats.insnsProcessed} insns (limit ${MAX_INSNS}) max_states_per_insn ${stats.maxStatesPerInsn} ` +
         `total_states ${stats.totalStates} peak_states ${stats.peakStates} mark_read 0`,
@@ -92,7 +95,10 @@ function report(env: Env | undefined, log: Log, refused: Rejected | undefined): 
     pc: refused?.pc ?? -1,
     log: log.lines,
     stats,
-    proved: refused === undefined && env !== undefined ? env.proved : new Uint8Array(0),
+    proved:
+      refused === undefined && env !== undefined
+        ? env.proved.map((flag, pc) => flag & ~env.unproved[pc])
+        : new Uint8Array(0),
   };
 }
 
@@ -162,8 +168,6 @@ function checkSubprogs(input: VerifierInput, subprogs: readonly SubprogInfo[], l
   }
 }
 
-const TAIL_CALL = 12;
-
 /** Effects of callees reach their callers: repeated until nothing changes. */
 function spreadEffects(input: VerifierInput, subprogs: readonly SubprogInfo[]): void {
   const { insns } = input;
@@ -222,6 +226,37 @@ function checkAbnormalReturns(input: VerifierInput, subprogs: readonly SubprogIn
     if (input.subprogs[i]?.returnsScalar === false) {
       reject(log, Errno.EINVAL, subprog.start, `${what} is only allowed in functions that return 'int'.`);
     }
+  }
+}
+
+/** Exceptions unwind the whole program: they may not be thrown below a callback, nor caught by a plain call. */
+function checkExceptions(env: Env): void {
+  const { insns } = env;
+  const throws = env.subprogs.map(({ start, end }) => {
+    for (let pc = start; pc < end; pc++) if (env.input.kfuncName?.(pc) === 'bpf_throw') return pc;
+    return -1;
+  });
+  const spread = new Set<number>();
+  const below = (index: number): void => {
+    if (spread.has(index)) return;
+    spread.add(index);
+    const { start, end } = env.subprogs[index];
+    for (let pc = start; pc < end; pc++) {
+      if (insns.op[pc] !== Op.hole && ROWS[insns.op[pc]].kind === 'call_sub')
+        below(env.subprogAt(insns.target[pc]));
+    }
+  };
+  for (let pc = 0; pc < insns.length; pc++) {
+    if (insns.op[pc] === Op.lddw_func) below(env.subprogAt(insns.target[pc]));
+    const isCall = insns.op[pc] !== Op.hole && ROWS[insns.op[pc]].kind === 'call_sub';
+    if (isCall && env.subprogs[env.subprogAt(insns.target[pc])].isExceptionCallback) {
+      reject(env.log, Errno.EINVAL, pc, `insn ${pc} cannot call exception cb directly`);
+    }
+  }
+  for (const index of spread) {
+    if (throws[index] < 0) continue;
+    const message = `bpf_throw kfunc (insn ${throws[index]}) cannot be called from callback subprog ${index}`;
+    reject(env.log, Errno.EINVAL, throws[index], message);
   }
 }
 
