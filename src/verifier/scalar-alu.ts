@@ -45,7 +45,11 @@ function isComputable(sub: AluOp, width: Width, src: Bounds): boolean {
           : src.isConst() && src.smin === src.smax && src.umin === src.umax;
       return isKnown && src.umax < BigInt(width);
     }
-    default:
+    case 'mov':
+    case 'div':
+    case 'mod':
+    case 'sdiv':
+    case 'smod':
       return false;
   }
 }

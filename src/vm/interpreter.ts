@@ -131,7 +131,8 @@ function execute(machine: Machine, start: number): void {
       const w = r[p];
       const d = (w >> 8) & 31;
       const s = w >>> 13;
-      switch ((w & 255) as Op | Internal) {
+      const op = (w & 255) as Op | Internal;
+      switch (op) {
         case Op.add64_imm:
         case Op.add64_reg: {
           const a = r[d];
@@ -714,7 +715,7 @@ function execute(machine: Machine, start: number): void {
           exit = Exit.Trap;
           break hot;
         default:
-          unreachable((w & 255) as never);
+          unreachable(op);
       }
       const target = r[p + 1];
       left = (left + target - p - Word.Stride) | 0;
