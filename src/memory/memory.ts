@@ -39,7 +39,7 @@ export interface Region {
   readonly size: number;
   readonly kind: RegionKind;
   readonly writable: boolean;
-  /** For faults: `value of map counters`. */
+  /** For faults: `value of map counters`. Empty: an engine's own memory, of which faults do not speak. */
   readonly label: string;
   /** Bytes from base to the next region that the allocator may use. */
   readonly span: number;
@@ -173,7 +173,9 @@ export class BpfMemory {
 
   /** For faults: the region at or next below `address`, with its bounds. */
   describe(address: number): string {
-    const region = this.regions[this.indexAfter(address) - 1];
+    let index = this.indexAfter(address) - 1;
+    while (index >= 0 && this.regions[index].label === '') index--;
+    const region = this.regions[index];
     if (region === undefined) return 'the NULL page';
     const end = region.base + region.size;
     return `${region.label} [0x${region.base.toString(16)}, 0x${end.toString(16)})`;

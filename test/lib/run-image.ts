@@ -1,4 +1,5 @@
 /** Runs an image on an engine of choice over a packet, and reports everything that a program can bring about. */
+import type { FaultInfo } from '../../src/errors.js';
 import { BpfFault } from '../../src/errors.js';
 import type { SkbCtx } from '../../src/progs/ctx/contexts.js';
 import { decode } from '../../src/isa/decode.js';
@@ -11,7 +12,7 @@ export interface Outcome {
   /** 64 bits, unsigned; absent where the run faulted. */
   readonly r0?: bigint;
   readonly packet: Uint8Array;
-  readonly fault?: { readonly kind: string; readonly pc: number; readonly address?: bigint };
+  readonly fault?: FaultInfo;
 }
 
 const CTX_SIZE = 192;
@@ -53,8 +54,7 @@ export function runOn(
       outcome = { r0: BigInt.asUintN(64, (BigInt(program.resultHi) << 32n) | BigInt(low >>> 0)) };
     } catch (error) {
       if (!(error instanceof BpfFault)) throw error;
-      const { kind, pc, address } = error.fault;
-      outcome = { fault: { kind, pc, ...(address === undefined ? {} : { address }) } };
+      outcome = { fault: error.fault };
     }
   }
   return { ...outcome, packet: memory.u8.slice(data, data + packet.length) };

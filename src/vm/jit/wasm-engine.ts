@@ -78,7 +78,7 @@ class WasmProgram implements Executable {
     this.fallback = fallback;
     this.stack = memory.find(fallback.stackBase)!;
     this.control = memory.alloc(CONTROL_SIZE, RegionKind.Handle, {
-      label: `registers of ${image.name}`,
+      label: '',
     }).base;
     this.resultIndex = (this.control + Control.result) >> 2;
     this.learner = new Learner(image, memory);
