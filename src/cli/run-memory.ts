@@ -20,7 +20,7 @@ import type {
 } from './run-report.js';
 import { preview } from './run-report.js';
 import { compileKeyTemplate } from './socket-keys.js';
-import { globalValues } from './globals.js';
+import { allGlobals } from './globals.js';
 
 /** Local ports of the sockets in the map are this plus their number, those of their peers PEER_PORT plus it. */
 const LOCAL_PORT = 10_000;
@@ -57,7 +57,7 @@ export function runInMemory(setup: RunSetup, options: RunOptions): RunReport {
     programs: describePrograms(setup),
     sockets: pairs.map(describePair),
     sends,
-    globals: Object.assign({}, ...setup.objects.map(globalValues)) as Record<string, string>,
+    globals: allGlobals(setup.objects),
     printk: setup.printk,
   };
   for (const { sock, peer } of pairs) {

@@ -26,6 +26,16 @@ describe.each(['interpreter', 'wasm', 'auto'])('bpfvm run --engine %s', (engine)
     expect(result.printk).toEqual(['3 bytes on port 10000 go to key 1']);
   });
 
+  it('names the object of a variable that several objects have', async () => {
+    const result = await run('redirect', 'examples/redirect.bpf.o', '--send', '0=one');
+    expect(result.globals).toEqual({
+      'redirect.bpf.o:redirected': '3',
+      'redirect.bpf.o:passed': '0',
+      'redirect.bpf.o#2:redirected': '0',
+      'redirect.bpf.o#2:passed': '0',
+    });
+  });
+
   it('finds sockets by addresses and ports in a sockhash', async () => {
     const result = await run('sockhash', '--send', '1=echo');
     expect(arrivals(result)).toEqual(['peer of 1 -> peer of 1: "echo"']);
