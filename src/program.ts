@@ -1,4 +1,5 @@
 /** A loaded program: an image, compiled by an engine, with its statistics. */
+import { contextUse } from './context-use.js';
 import { progAttach, progDetach } from './attach.js';
 import type { BpfMap } from './maps/map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
@@ -64,6 +65,8 @@ export class BpfProgram implements SockProgram {
   /** SEC() name without `?`; empty for programs that come from no object. */
   readonly section: string;
   readonly expectedAttachType: AttachType;
+  readonly ignoresData: boolean;
+  readonly ignoresSock: boolean;
   private readonly host: ProgramHost;
   private readonly field: 'skb' | 'msg' | 'sockOps' | 'select' | undefined;
   private executable: Executable | undefined;
@@ -78,6 +81,9 @@ export class BpfProgram implements SockProgram {
     this.section = options.section;
     this.expectedAttachType = options.expectedAttachType;
     this.field = SUBJECT_FIELD[options.image.progType];
+    const use = contextUse(options.image);
+    this.ignoresData = use.ignoresData;
+    this.ignoresSock = use.ignoresSock;
   }
 
   get name(): string {
