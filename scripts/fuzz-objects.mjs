@@ -1,5 +1,7 @@
-// `fuzz-objects.mjs [--count N] [--seed S] [--case I] [--stage read|load] [--corpus DIR] [--limit MS]`
-// Damages objects and gives them to the reader (read) or to the whole loader, verifier included (load). Every case must
+// `fuzz-objects.mjs [--count N] [--seed S] [--case I] [--stage read|types|load] [--damage any|types] [--corpus DIR]
+//   [--limit MS]`
+// Damages objects and gives them to the reader (read) or to the whole loader, verifier included (load), or
+// reads, describes, prints and relocates (types). Damage is anywhere, or to types and symbols only. Every case must
 // give a value or a BpfError, within the time limit. Prints the seed; `--seed S --case I` repeats one case and writes it
 // to a file. Times are the smaller of wall and processor time, and a case over the limit is measured again, twice: a busy
 // machine is not a slow reader.
@@ -8,18 +10,20 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { caseRandom, mutate } from './fuzz/mutate.mjs';
+import { mutateTypes } from './fuzz/mutate-types.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const load = (file) => import(pathToFileURL(path.join(root, 'dist/src', file)).href);
 const text = { type: 'string' };
 const { values } = parseArgs({
-  options: { count: text, seed: text, case: text, stage: text, corpus: text, limit: text },
+  options: { count: text, seed: text, case: text, stage: text, corpus: text, limit: text, damage: text },
 });
 const seed = values.seed === undefined ? Math.floor(Math.random() * 0x7fffffff) : Number(values.seed);
 const only = values.case === undefined ? undefined : Number(values.case);
 const count = Number(values.count ?? 1000);
 const limit = Number(values.limit ?? 100);
 const stage = values.stage ?? 'load';
+const damage = values.damage === 'types' ? mutateTypes : mutate;
 
 const { BpfError } = await load('errors.js');
 
@@ -27,6 +31,36 @@ const STAGES = {
   read: async () => {
     const { readObject } = await load('elf/read-object.js');
     return (bytes) => readObject(bytes, 'fuzz.bpf.o');
+  },
+  types: async () => {
+    const { readObject } = await load('elf/read-object.js');
+    const { Relocator } = await load('elf/relocate.js');
+    const { summarize } = await load('cli/inspect-summary.js');
+    const { dumpC } = await load('btf/dump-c.js');
+    const { rawLines } = await load('btf/dump-raw.js');
+    return (bytes) => {
+      const spec = readObject(bytes, 'fuzz.bpf.o');
+      let weight = spec.programs.reduce((sum, p) => sum + p.insns.length + 64 * p.lineInfo.length, 0);
+      weight += JSON.stringify(summarize(spec), (_key, item) => (typeof item === 'bigint' ? 0 : item)).length;
+      const tolerate = (call) => {
+        try {
+          return call();
+        } catch (error) {
+          if (!(error instanceof BpfError)) throw error;
+          return undefined;
+        }
+      };
+      const relocator = new Relocator(spec, { mapId: () => 1, extern: () => ({ btfId: 1 }) });
+      for (const program of spec.programs) tolerate(() => relocator.relocate(program));
+      if (spec.btf !== undefined) {
+        weight += tolerate(() => dumpC(spec.btf))?.length ?? 0;
+        weight += tolerate(() => rawLines(spec.btf).join().length) ?? 0;
+      }
+      // What is kept and printed is bounded by what was given.
+      if (weight > 64 * bytes.length + (16 << 20)) {
+        throw new Error(`${weight} bytes out of an object of ${bytes.length}`);
+      }
+    };
   },
   load: async () => {
     const { BpfVm } = await load('index.js');
@@ -76,7 +110,7 @@ function attempt(target, bytes) {
 function runCase(target, objects, index) {
   const rng = caseRandom(seed, index);
   const original = rng.pick(objects);
-  const { bytes, kinds } = mutate(original.bytes, rng);
+  const { bytes, kinds } = damage(original.bytes, rng);
   let result = attempt(target, bytes.slice());
   for (let again = 0; again < 2 && result.time > limit; again++) {
     const repeated = attempt(target, bytes.slice());
@@ -113,6 +147,7 @@ if (only !== undefined) {
   for (const [outcome, times] of [...outcomes].sort((a, b) => b[1] - a[1]))
     console.log(`${String(times).padStart(8)} ${outcome}`);
   console.log(`slowest: case ${slowest.index} (${slowest.what}), ${slowest.time.toFixed(1)} ms`);
+  console.log(`peak memory ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
   console.log(`${count - bad} of ${count} cases gave a value or a BpfError within ${limit} ms`);
   process.exitCode = bad === 0 ? 0 : 1;
 }

@@ -6,7 +6,8 @@ import type { BtfComposite, BtfEnum, BtfFuncProto, BtfMember, BtfType } from './
 import { BtfKind } from './types.js';
 
 const MAX_DEPTH = 256;
-const MAX_OUTPUT = 64 << 20;
+/** Characters of C per byte of type information before anonymous types that multiply are taken for an attack. */
+const MAX_GROWTH = 64;
 
 /** A typedef that every compiler defines itself, for its own target. */
 const BUILT_IN = '__builtin_va_list';
@@ -49,6 +50,8 @@ class CDump {
   text = '';
   private readonly btf: Btf;
   private readonly layout: CLayout;
+  /** Characters. */
+  private readonly limit: number;
   /** Anonymous types are shortened to `struct {...}`. */
   private readonly brief: boolean;
   private readonly defined = new Map<number, Done>();
@@ -64,6 +67,7 @@ class CDump {
   constructor(btf: Btf, brief = false) {
     this.btf = btf;
     this.layout = new CLayout(btf);
+    this.limit = MAX_GROWTH * btf.bytes.length + (1 << 20);
     this.brief = brief;
   }
 
@@ -88,8 +92,12 @@ class CDump {
 
   private write(line: string): void {
     this.text += line;
-    if (this.text.length > MAX_OUTPUT) {
-      throw new BtfError('ERR_BPF_BTF_SIZE', `the types take more than ${MAX_OUTPUT} characters of C`);
+    this.checkLength(this.text);
+  }
+
+  private checkLength(text: string): void {
+    if (text.length > this.limit) {
+      throw new BtfError('ERR_BPF_BTF_SIZE', `the types take more than ${this.limit} characters of C`);
     }
   }
 
@@ -306,7 +314,7 @@ class CDump {
     const attributes = natural ? '' : ` __attribute__((packed, aligned(${this.layout.alignOf(type.id)})))`;
     const text = `${keywordOf(type)}${name} {\n${lines.join('')}${indent}}${attributes}`;
     this.level--;
-    if (text.length > MAX_OUTPUT) throw new BtfError('ERR_BPF_BTF_SIZE', `type ${type.id} takes too much C`);
+    this.checkLength(text);
     return text;
   }
 

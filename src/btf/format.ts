@@ -14,8 +14,9 @@ export type FormattedValue =
   | { readonly [name: string]: FormattedValue };
 
 const MAX_DEPTH = 32;
-/** Crafted types may describe more elements than there are bytes. */
-const MAX_NODES = 1 << 20;
+/** Crafted types may describe more than there are bytes: at most so many elements and members per byte, and a few. */
+const NODES_PER_BYTE = 16;
+const FEW_NODES = 1024;
 
 /**
  * The value of type `typeId` in `bytes`. Structures become objects, members of anonymous ones belonging to the
@@ -51,23 +52,24 @@ function narrow(value: bigint): number | bigint {
     : value;
 }
 
+type Entry = [name: string, value: FormattedValue];
+
 class Formatter {
   private readonly btf: Btf;
   private readonly bytes: Uint8Array;
   /** Strings as C writes them. */
   private readonly quote: boolean;
-  private left = MAX_NODES;
+  private left: number;
 
   constructor(btf: Btf, bytes: Uint8Array, quote = false) {
     this.btf = btf;
     this.bytes = bytes;
     this.quote = quote;
+    this.left = NODES_PER_BYTE * bytes.length + FEW_NODES;
   }
 
   value(typeId: number, at: number, depth: number): FormattedValue {
-    if (depth > MAX_DEPTH || --this.left < 0) {
-      throw new BtfError('ERR_BPF_BTF_DEPTH', `type ${typeId}: nested too deep, or too much, to be printed`);
-    }
+    this.spend(typeId, depth);
     const type = this.btf.resolve(typeId);
     switch (type.kind) {
       case BtfKind.Int:
@@ -83,9 +85,9 @@ class Formatter {
         return this.array(type, at, depth);
       case BtfKind.Struct:
       case BtfKind.Union: {
-        const members: Record<string, FormattedValue> = {};
+        const members: Entry[] = [];
         this.members(type, at, depth, members);
-        return members;
+        return Object.fromEntries(members);
       }
       case BtfKind.Datasec:
         return Object.fromEntries(
@@ -99,6 +101,11 @@ class Formatter {
       default:
         throw new BtfError('ERR_BPF_BTF_SIZE', `type ${typeId} (${type.name}) has no values`);
     }
+  }
+
+  private spend(typeId: number, depth: number): void {
+    if (depth <= MAX_DEPTH && --this.left >= 0) return;
+    throw new BtfError('ERR_BPF_BTF_DEPTH', `type ${typeId}: nested too deep, or too much, to be printed`);
   }
 
   /** `count` bits, at most 128, from bit `bit` of byte `at`. */
@@ -161,20 +168,18 @@ class Formatter {
     return undefined;
   }
 
-  private members(type: BtfComposite, at: number, depth: number, into: Record<string, FormattedValue>): void {
+  private members(type: BtfComposite, at: number, depth: number, into: Entry[]): void {
     for (const member of type.members) {
       const target = this.btf.resolve(member.type);
       if (member.name === '' && (target.kind === BtfKind.Struct || target.kind === BtfKind.Union)) {
-        if (depth > MAX_DEPTH || --this.left < 0) {
-          throw new BtfError(
-            'ERR_BPF_BTF_DEPTH',
-            `type ${type.id}: nested too deep, or too much, to be printed`,
-          );
+        this.spend(type.id, depth);
+        if (member.bitOffset % 8 !== 0) {
+          throw new BtfError('ERR_BPF_BTF_SIZE', `type ${type.id}: a structure at bit ${member.bitOffset}`);
         }
         this.members(target, at + member.bitOffset / 8, depth + 1, into);
       } else if (member.bitSize > 0 || member.bitOffset % 8 !== 0) {
-        into[member.name] = this.bitField(target, at, member.bitOffset, member.bitSize);
-      } else into[member.name] = this.value(member.type, at + member.bitOffset / 8, depth + 1);
+        into.push([member.name, this.bitField(target, at, member.bitOffset, member.bitSize)]);
+      } else into.push([member.name, this.value(member.type, at + member.bitOffset / 8, depth + 1)]);
     }
   }
 

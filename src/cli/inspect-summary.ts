@@ -93,7 +93,7 @@ export function summarize(spec: ObjectSpec): ElfSummary {
     btfTypes: spec.btf === undefined ? 0 : spec.btf.types.length - 1,
     programs: spec.programs.map(programSummary),
     maps: spec.maps.map((map) => mapSummary(map, spec.btf)),
-    globals: spec.globals.map((global) => globalSummary(global, spec)),
+    globals: globalSummaries(spec),
     externs: spec.externs.map((extern) => externSummary(extern, spec.btf)),
     structOps: spec.structOps.map(({ name, type, link, autocreate, programs }) => ({
       name,
@@ -169,18 +169,29 @@ function mapSummary(map: MapSpec, btf: Btf | undefined): MapSummary {
   };
 }
 
-function globalSummary(global: GlobalSpec, spec: ObjectSpec): GlobalSummary {
-  const { name, section, map, offset, size, typeId } = global;
-  const base = { name, section, map, offset, size };
-  const initial = spec.maps.find((candidate) => candidate.name === map)?.initialValue;
-  const { btf } = spec;
-  if (btf === undefined || typeId === 0) return { ...base, declaration: name, text: '' };
-  const declaration = orUndefined(() => declareC(btf, typeId, name)) ?? name;
-  // Sections without contents hold zeros.
-  const bytes = initial?.subarray(offset, offset + size) ?? new Uint8Array(Math.min(size, 1 << 16));
-  const value = orUndefined(() => formatValue(btf, typeId, bytes));
-  if (value === undefined) return { ...base, declaration, text: '' };
-  return { ...base, declaration, value, text: formatText(btf, typeId, bytes) };
+/** Bytes of variables whose values are printed; crafted variables may overlap without end. */
+const MAX_PRINTED = 1 << 20;
+
+function globalSummaries(spec: ObjectSpec): GlobalSummary[] {
+  let left = MAX_PRINTED;
+  return spec.globals.map((global) => {
+    const { name, section, map, offset, size, typeId } = global;
+    const base = { name, section, map, offset, size };
+    const { btf } = spec;
+    if (btf === undefined || typeId === 0) return { ...base, declaration: name, text: '' };
+    const declaration = orUndefined(() => declareC(btf, typeId, name)) ?? name;
+    left -= size;
+    const bytes = left < 0 ? undefined : initialBytes(global, spec);
+    const value = bytes && orUndefined(() => formatValue(btf, typeId, bytes));
+    if (bytes === undefined || value === undefined) return { ...base, declaration, text: '' };
+    return { ...base, declaration, value, text: formatText(btf, typeId, bytes) };
+  });
+}
+
+/** What a variable holds at first; of sections without contents, zeros. */
+function initialBytes({ map, offset, size }: GlobalSpec, spec: ObjectSpec): Uint8Array {
+  const contents = spec.maps.find((candidate) => candidate.name === map)?.initialValue;
+  return contents?.subarray(offset, offset + size) ?? new Uint8Array(size);
 }
 
 function externSummary(extern: ExternSpec, btf: Btf | undefined): ExternSummary {

@@ -18,7 +18,7 @@ export function specialFields(btf: Btf, typeId: number | undefined): SpecialFiel
   if (typeId === undefined || typeId === 0) return found;
   for (const { type: id, offset } of fieldsOf(btf, typeId)) {
     const type = btf.resolve(id);
-    if (type.kind !== BtfKind.Struct) continue;
+    if (type.kind !== BtfKind.Struct || !Number.isInteger(offset)) continue;
     if (type.name === 'bpf_spin_lock') found.spinLockOffset ??= offset;
     else if (type.name === 'bpf_timer') found.timerOffset ??= offset;
   }
