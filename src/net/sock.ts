@@ -130,14 +130,18 @@ export abstract class NetSock implements Sock, SockFields {
 
   /** send(2), sendmsg(2): bytes taken, or a negative errno. */
   send(bytes: Uint8Array, flags = 0): number {
-    const sent = this.sendmsg([bytes], flags);
+    // The caller may reuse its buffer. (A slice of a Buffer would share it.)
+    const sent = this.sendmsg([new Uint8Array(bytes)], flags);
     this.net.run();
     return sent;
   }
 
   /** writev(2). */
   sendv(parts: readonly Uint8Array[], flags = 0): number {
-    const sent = this.sendmsg(parts, flags);
+    const sent = this.sendmsg(
+      parts.map((part) => new Uint8Array(part)),
+      flags,
+    );
     this.net.run();
     return sent;
   }
@@ -183,7 +187,7 @@ export abstract class NetSock implements Sock, SockFields {
 
   // The protocol below the psock.
 
-  /** sendmsg as a program-free caller in the kernel would do it, psock included; without running queued work. */
+  /** Sends bytes that nobody changes any more, through the psock, without running queued work. */
   abstract sendmsg(parts: readonly Uint8Array[], flags: number): number;
   protected abstract recvmsg(length: number, flags: number): Uint8Array | number;
   abstract pollMask(): number;

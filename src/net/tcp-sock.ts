@@ -152,11 +152,7 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
   override sendmsg(parts: readonly Uint8Array[], flags: number): number {
     const { psock } = this;
     if (psock?.filtersSend === true) return sendFiltered(this, psock, parts, flags);
-    // The caller may reuse its buffers.
-    return this.sendPlain(
-      parts.map((part) => new Uint8Array(part)),
-      flags,
-    );
+    return this.sendPlain(parts, flags);
   }
 
   /** Queues bytes that nobody changes any more: how many, or a negative errno. */

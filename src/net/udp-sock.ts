@@ -70,21 +70,24 @@ export class UdpSock extends NetSock implements PortSock {
 
   override sendmsg(parts: readonly Uint8Array[], _flags: number): number {
     if (this.state !== TcpState.ESTABLISHED) return -Errno.EDESTADDRREQ;
-    return this.sendTo(parts, this.remote);
+    return this.transmit(parts, this.remote);
   }
 
-  /** sendto(2). */
-  sendTo(parts: readonly Uint8Array[], to: Endpoint): number {
+  /** sendto(2): bytes sent, or a negative errno. */
+  sendTo(bytes: Uint8Array, to: Endpoint): number {
+    const sent = this.transmit([new Uint8Array(bytes)], to);
+    this.net.run();
+    return sent;
+  }
+
+  private transmit(parts: readonly Uint8Array[], to: Endpoint): number {
     if (this.sndShutdown) return -Errno.EPIPE;
     if (this.err !== 0) return this.sockError();
     if (!this.bound) this.bind({ ip: to.ip, port: 0 });
     let length = 0;
     for (const part of parts) length += part.length;
     if (length > MAX_DATAGRAM) return -Errno.EMSGSIZE;
-    const bytes = join(
-      parts.map((part) => new Uint8Array(part)),
-      length,
-    );
+    const bytes = join(parts, length);
     if (this.transport !== null) {
       this.transport.send(bytes, to);
       return length;

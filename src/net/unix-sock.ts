@@ -58,10 +58,7 @@ export class UnixSock extends NetSock {
     if (this.err !== 0) return this.sockError();
     const { peer } = this;
     if (peer === null) return -Errno.ENOTCONN;
-    const bytes = join(
-      parts.map((part) => new Uint8Array(part)),
-      length,
-    );
+    const bytes = join(parts, length);
     return this.type === SOCK_STREAM ? this.sendStream(peer, bytes, flags) : this.sendDatagram(peer, bytes);
   }
 

@@ -71,7 +71,7 @@ export class SkMsg implements MsgCtx, ProgSubject, AreaOwner {
     return this.elems.length >= MAX_MSG_FRAGS;
   }
 
-  /** Copies in as much of `bytes` as the list takes; returns how many. The last element is filled up first. */
+  /** Takes as much of `bytes`, which nobody changes any more, as fits: how many. The last element is filled up first. */
   append(bytes: Uint8Array): number {
     this.evict();
     let done = 0;
@@ -85,7 +85,7 @@ export class SkMsg implements MsgCtx, ProgSubject, AreaOwner {
     }
     while (done < bytes.length && !this.isFull) {
       const take = Math.min(MSG_FRAG_BYTES, bytes.length - done);
-      this.elems.push(bytes.slice(done, done + take));
+      this.elems.push(bytes.subarray(done, done + take));
       done += take;
     }
     this.total += done;
