@@ -162,7 +162,9 @@ export class UnixSock extends NetSock {
   /** Bytes in the queue: all of a stream, the first datagram; what the psock holds does not count. */
   override inq(): number {
     if (this.type === SOCK_DGRAM) return this.rcvQueue[0]?.len ?? 0;
-    return this.rmem === 0 ? 0 : this.rcvQueue.reduce((sum, skb) => sum + skb.len, -this.readOffset);
+    let bytes = 0;
+    for (const skb of this.rcvQueue) bytes += skb.len;
+    return bytes - this.readOffset;
   }
 
   override pollMask(): number {
