@@ -145,11 +145,9 @@ describe('the proxy', () => {
     const { port, proxy } = await proxyTo('proxy', upstream);
     const client = await connect(port);
     client.on('error', () => undefined);
-    let accepted = 0;
     const chunk = Buffer.alloc(1 << 16);
     const write = (): void => {
-      while (client.write(chunk)) accepted += chunk.length;
-      accepted += chunk.length;
+      while (client.write(chunk));
     };
     client.on('drain', write);
     write();
