@@ -1,5 +1,5 @@
 // Packs the package, installs the tarball into an empty folder and uses it there as a stranger would.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -68,6 +68,38 @@ function install(tarball) {
   }
 }
 
+/** What people get wrong first: each ends at once with its exit code and says why in one line. */
+function mistakes() {
+  const bin = path.join(folder, 'node_modules/bpfvm/dist/bin/bpfvm.js');
+  const example = path.join(folder, 'node_modules/bpfvm/examples/redirect.bpf.o');
+  const x86 = path.join(folder, 'x86.o');
+  const bytes = readFileSync(example);
+  bytes[18] = 62; // e_machine: EM_X86_64
+  writeFileSync(x86, bytes);
+  const cases = [
+    [0, ['run', example, '--map', 'sockmap']],
+    [2, []],
+    [2, ['run']],
+    [2, ['frobnicate']],
+    [2, ['run', 'nosuch.o']],
+    [2, ['run', example, '--map', 'nosuch']],
+    [2, ['run', example, '--prog', 'nosuch']],
+    [2, ['run', example, '--map', 'array']],
+    [3, ['run', path.join(folder, 'package.json')]],
+    [3, ['run', x86]],
+  ];
+  for (const [code, args] of cases) {
+    const { status, stderr } = spawnSync(process.execPath, [bin, ...args], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    if (status !== code) fail(`bpfvm ${args.join(' ')}: exit ${status}, expected ${code}: ${stderr}`);
+    if (/\n\s+at /.test(stderr)) fail(`bpfvm ${args.join(' ')} shows a stack trace: ${stderr}`);
+  }
+  console.log(`${cases.length} command lines end with the exit codes that they should`);
+}
+
 /** A user's strict compiler takes the declarations, enums as values included. */
 function compileAgainst() {
   writeFileSync(
@@ -98,6 +130,7 @@ export const code = (error: unknown): string => (error instanceof BpfError ? err
 try {
   await lint();
   install(pack());
+  mistakes();
   compileAgainst();
 } finally {
   rmSync(folder, { recursive: true, force: true });
