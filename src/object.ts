@@ -5,7 +5,7 @@ import { BpfError, UsageError } from './errors.js';
 import type { ExternSpec, ObjectSpec, ProgramSpec } from './elf/object-spec.js';
 import type { ResolvedExtern } from './elf/relocate.js';
 import { describePoison, Relocator } from './elf/relocate.js';
-import { kfuncById, kfuncByName } from './helpers/kfuncs.js';
+import { bindKfunc, kfuncById, kfuncByName } from './helpers/kfuncs.js';
 import { RET } from './helpers/proto.js';
 import type { Helper } from './helpers/proto.js';
 import type { DecodedProgram } from './isa/insn.js';
@@ -13,6 +13,7 @@ import { Op } from './isa/op.gen.js';
 import type { BpfMap, MapSpec } from './maps/map.js';
 import { mapTypeName } from './maps/map-types.js';
 import { SockMapBase } from './maps/sock-map.js';
+import { exceptionCallbackSlot } from './verifier-input.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { ProgType as Type } from './progs/prog-types.js';
 import type { GlobalValue } from './globals.js';
@@ -190,7 +191,17 @@ function loadProgram(
   const kind = kindOf(program, spec, options);
   const { insns: bytes } = relocator.relocate(program);
   const used = usedMaps(program, spec, maps);
-  const calls = new CallTable((id) => host.helper(id, kind.progType) ?? poisonedCall(spec, program, id));
+  const binding = {
+    sizeOf: (typeId: number) => spec.btf?.sizeOf(typeId) ?? 0,
+    exceptionCallback: spec.btf && exceptionCallbackSlot(spec.btf, program),
+  };
+  const calls = new CallTable(
+    (id) => host.helper(id, kind.progType) ?? poisonedCall(spec, program, id),
+    (id) => {
+      const found = kfuncById(id);
+      return found && bindKfunc(found, binding);
+    },
+  );
   const sourceLine = sourceLines(program);
   const { insns, subprogs, proved } =
     (options.verify ?? host.verifies)
@@ -216,16 +227,18 @@ class CallTable {
   readonly helpers = new Map<number, Helper>();
   readonly kfuncs = new Map<number, Helper>();
   readonly helper: (id: number) => Helper | undefined;
+  private readonly kfunc: (id: number) => Helper | undefined;
 
-  constructor(helper: (id: number) => Helper | undefined) {
+  constructor(helper: (id: number) => Helper | undefined, kfunc: (id: number) => Helper | undefined) {
     this.helper = helper;
+    this.kfunc = kfunc;
   }
 
   collect(insns: DecodedProgram): void {
     for (let pc = 0; pc < insns.length; pc++) {
       const id = insns.imm[pc];
       if (insns.op[pc] === Op.call) note(this.helpers, id, this.helper(id));
-      else if (insns.op[pc] === Op.call_kfunc) note(this.kfuncs, id, kfuncById(id));
+      else if (insns.op[pc] === Op.call_kfunc) note(this.kfuncs, id, this.kfunc(id));
     }
   }
 }

@@ -5,6 +5,7 @@ import type { BpfMap } from './maps/map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { attachTypeName, progTypeName, ProgType as Type } from './progs/prog-types.js';
 import type { MsgCtx, SelectCtx, SkbCtx, SockOpsCtx } from './progs/ctx/contexts.js';
+import { ProgramThrow } from './helpers/kfunc-functions.js';
 import type { RunState } from './helpers/run-state.js';
 import type { ProgSubject, SockProgram } from './maps/sock.js';
 import type { BpfMemory } from './memory/memory.js';
@@ -168,7 +169,7 @@ export class BpfProgram implements SockProgram {
     host.enterRun();
     const start = host.measureRuns ? performance.now() : 0;
     try {
-      const result = executable.run(ctx);
+      const result = runToEnd(executable, ctx);
       this.returns.set(result, (this.returns.get(result) ?? 0) + 1);
       return result;
     } finally {
@@ -181,5 +182,15 @@ export class BpfProgram implements SockProgram {
   /** High word of r0 of the last run. */
   get resultHi(): number {
     return this.compiled.resultHi;
+  }
+}
+
+/** A program that throws (bpf_throw) ends with what its exception callback returns. */
+function runToEnd(executable: Executable, ctx: number): number {
+  try {
+    return executable.run(ctx);
+  } catch (error) {
+    if (error instanceof ProgramThrow) return error.finish();
+    throw error;
   }
 }

@@ -109,10 +109,7 @@ function lineFinder(program: ProgramSpec): (pc: number) => SourceLine | undefine
 
 function subprogsOf(btf: Btf, p: ProgramToVerify): VerifierSubprog[] {
   const tags = declTags(btf);
-  const exception = p.program.funcInfo
-    .flatMap((info) => tags.get(`${info.typeId}:-1`) ?? [])
-    .find((tag) => tag.startsWith('exception_callback:'))
-    ?.slice('exception_callback:'.length);
+  const exception = exceptionCallback(p.program, tags);
   return p.program.funcInfo.map((info, i): VerifierSubprog => {
     const func = btf.type(info.typeId);
     const start = info.pc;
@@ -134,6 +131,29 @@ function subprogsOf(btf: Btf, p: ProgramToVerify): VerifierSubprog[] {
 }
 
 /** Names of the tags on `type:component`. */
+const EXCEPTION_TAG = 'exception_callback:';
+
+/** Name of the function that a program declares with `__exception_cb`. */
+function exceptionCallback(
+  program: ProgramSpec,
+  tags: ReadonlyMap<string, readonly string[]>,
+): string | undefined {
+  return program.funcInfo
+    .flatMap((info) => tags.get(`${info.typeId}:-1`) ?? [])
+    .find((tag) => tag.startsWith(EXCEPTION_TAG))
+    ?.slice(EXCEPTION_TAG.length);
+}
+
+/** First slot of that function in the linked program. */
+export function exceptionCallbackSlot(btf: Btf, program: ProgramSpec): number | undefined {
+  const name = exceptionCallback(program, declTags(btf));
+  if (name === undefined) return undefined;
+  return program.funcInfo.find((info) => {
+    const func = btf.type(info.typeId);
+    return func.kind === BtfKind.Func && func.name === name;
+  })?.pc;
+}
+
 function declTags(btf: Btf): ReadonlyMap<string, readonly string[]> {
   const tags = new Map<string, string[]>();
   for (const type of btf.types) {

@@ -1,5 +1,8 @@
 /** THE table of kfuncs: those that networking programs and the kernel's own tests use. */
 import { ProgType } from '../progs/prog-types.js';
+import { KFUNC_FUNCTIONS, throwWith } from './kfunc-functions.js';
+import type { TypeSize } from './kfunc-objects.js';
+import { OBJECT_FUNCTIONS, objectFunctions } from './kfunc-objects.js';
 import type { Kfunc, KfuncFlags } from './kfunc-proto.js';
 import { kfunc } from './kfunc-proto.js';
 import type { HelperFn } from './proto.js';
@@ -37,7 +40,11 @@ const OWNED: KfuncFlags = { acquire: true, retNull: true };
 const RELEASE: KfuncFlags = { release: true };
 
 /** Functions that work here, by name. */
-const FUNCTIONS: Readonly<Record<string, HelperFn>> = {};
+const FUNCTIONS: Readonly<Record<string, HelperFn>> = {
+  ...KFUNC_FUNCTIONS,
+  ...OBJECT_FUNCTIONS,
+  ...objectFunctions(() => 0),
+};
 
 type Row = readonly [proto: string, progTypes: readonly ProgType[] | 'all', flags?: KfuncFlags];
 
@@ -274,4 +281,20 @@ export function kfuncByName(name: string): Kfunc | undefined {
 
 export function kfuncById(id: number): Kfunc | undefined {
   return KFUNCS[id - 1];
+}
+
+/** What some kfuncs need of the program that calls them. */
+export interface KfuncBinding {
+  readonly sizeOf: TypeSize;
+  /** Slot of the exception callback. */
+  readonly exceptionCallback?: number | undefined;
+}
+
+/** The kfunc as a given program calls it. */
+export function bindKfunc(entry: Kfunc, binding: KfuncBinding): Kfunc {
+  const fn =
+    entry.name === 'bpf_throw'
+      ? throwWith(binding.exceptionCallback)
+      : objectFunctions(binding.sizeOf)[entry.name];
+  return fn === undefined ? entry : { ...entry, fn };
 }

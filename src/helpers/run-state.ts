@@ -5,6 +5,7 @@ import { RegionKind } from '../memory/memory.js';
 import { BPF_TCP_SOCK } from '../progs/ctx/layouts.js';
 import type { SockTable } from '../maps/sock.js';
 import type { XdpBuff } from '../progs/ctx/xdp-buff.js';
+import { ObjectHeap } from './object-heap.js';
 import { TimerTable } from './timers.js';
 import type { MsgCtx, SelectCtx, SkbCtx, SockOpsCtx } from '../progs/ctx/contexts.js';
 
@@ -56,12 +57,15 @@ export class RunState {
   insns = 0;
 
   readonly timers: TimerTable;
+  /** What programs have allocated. */
+  readonly objects: ObjectHeap;
   /** The socket that a test run made up, in no table of sockets. */
   testSocket: { readonly address: number } | null = null;
   private tcpSock: Region | undefined;
 
   constructor(vm: VmServices) {
     this.vm = vm;
+    this.objects = new ObjectHeap(vm.memory);
     this.timers = new TimerTable(vm.memory, (delay) => vm.wakeAfter?.(delay));
   }
 

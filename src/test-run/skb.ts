@@ -5,6 +5,7 @@ import { ETH_HLEN, PacketSkb, swap16 } from '../progs/ctx/packet-skb.js';
 import { SKB } from '../progs/ctx/sk-buff.js';
 import { BPF_SOCK_SIZE, writeAddresses, writeBpfSock } from '../progs/ctx/sock-fields.js';
 import type { SockFields } from '../progs/ctx/sock-fields.js';
+import { progTypeRow } from '../progs/prog-table.js';
 import { ProgType } from '../progs/prog-types.js';
 import type { TestRunJob, TestRunOutcome } from '../test-run.js';
 import { contextIn, isZero, refuse, repeatRun } from './job.js';
@@ -34,6 +35,7 @@ export function runSkb(job: TestRunJob): TestRunOutcome {
   const outer = run.testSocket;
   run.testSocket = { address: socket.base };
   try {
+    skb.readOnly = progTypeRow(program.progType)?.packet !== 'write';
     receive(job, skb, socket.base);
     if (SEES_MAC.includes(program.progType)) skb.networkAt = skb.data + ETH_HLEN;
     else skb.pull(ETH_HLEN);

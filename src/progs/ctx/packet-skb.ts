@@ -36,6 +36,8 @@ export class PacketSkb implements SkbCtx, ProgSubject {
   redirect: Redirect | null = null;
   /** Of the socket that a test run makes up. */
   readonly cookie = 1n << 62n;
+  /** Programs of the type may read the packet but not write it. */
+  readOnly = false;
   len: number;
   /** Address of the first byte that the program sees. */
   data: number;
