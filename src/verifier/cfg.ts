@@ -68,6 +68,8 @@ interface Walk {
 /** Edges in the order in which they are explored, each marking what lies at its end. */
 function edges(walk: Walk, pc: number): number[] {
   const { insns, points } = walk;
+  // Only a jump gets here, and is refused once the walk is over.
+  if (insns.op[pc] === Op.hole) return [pc + 1];
   const { kind } = ROWS[insns.op[pc]];
   const mark = (at: number, bits: number): void => {
     if (at >= 0 && at < insns.length) points[at] |= bits;
