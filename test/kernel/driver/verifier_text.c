@@ -4,7 +4,7 @@
  *
  *   O path              begins an object
  *   P name errno hex    a program: what loading it gave, and its instructions as libbpf handed them over
- *   T pc text           the log's text of the instruction, e.g. `(b7) r0 = 0`; once for each that the verifier met
+ *   T pc text           the log's text of the instruction, e.g. `(b7) r0 = 0`; once for each that it names
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -25,31 +25,51 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-/* An instruction's line is `12: (bf) r6 = r1`, with what the verifier knows after a semicolon. */
+/*
+ * Where an instruction's text begins in a line of the log, or NULL. The verifier writes `12: (bf) r6 = r1` where it
+ * meets one, and before that, since Linux 6.15, a list of all of them: `1   12: .1........ (bf) r6 = r1`, with the
+ * number of the loop that it is in, if any, and the registers that are alive.
+ */
+static char *find_text(char *line, unsigned long *pc)
+{
+	char *rest = line + strspn(line, " 0123456789"), *number = rest;
+
+	if (strncmp(rest, ": ", 2))
+		return NULL;
+	while (number > line && number[-1] != ' ')
+		number--;
+	if (number == rest)
+		return NULL;
+	*pc = strtoul(number, NULL, 10);
+	rest += 2;
+	if (strspn(rest, ".0123456789") == 10)
+		rest += 11;
+	return *rest == '(' ? rest : NULL;
+}
+
 static void print_texts(void)
 {
 	char *end;
 
 	memset(seen, 0, sizeof(seen));
 	for (char *line = log_buf; line && *line; line = end ? end + 1 : NULL) {
-		char *rest, *note;
+		char *text, *note;
 		unsigned long pc;
 
 		end = strchr(line, '\n');
 		if (end)
 			*end = 0;
-		pc = strtoul(line, &rest, 10);
-		if (rest == line || strncmp(rest, ": (", 3) || pc >= MAX_SLOTS || seen[pc])
+		text = find_text(line, &pc);
+		if (!text || pc >= MAX_SLOTS || seen[pc])
 			continue;
 		seen[pc] = 1;
-		rest += 2;
 		/* Only the verifier's remark follows a semicolon. */
-		note = strchr(rest, ';');
+		note = strchr(text, ';');
 		if (note)
 			*note = 0;
-		for (note = rest + strlen(rest); note > rest && note[-1] == ' ';)
+		for (note = text + strlen(text); note > text && note[-1] == ' ';)
 			*--note = 0;
-		printf("T\t%lu\t%s\n", pc, rest);
+		printf("T\t%lu\t%s\n", pc, text);
 	}
 }
 
