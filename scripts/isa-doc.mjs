@@ -93,7 +93,8 @@ ${rows.length} instructions: all of RFC 9669, and what kernels added since. An i
 
 const DIFFERENCES = `## Where Linux differs
 
-Found by running random programs here and in Linux 6.18 on x86-64. bpfvm runs a program as RFC 9669 says it means.
+Found by running random programs here and in Linux 6.18 on x86-64; test/kernel/linux-differences.test.ts has an example of
+each. bpfvm runs a program as RFC 9669 says it means.
 
 - \`exit\` with an offset that is not 0 is refused here, and passed over by Linux.
 - \`r0 = atomic_cmpxchg((u32 *)...)\` clears the upper half of r0. On x86-64 Linux leaves it alone where the exchange
