@@ -8,7 +8,7 @@ import { buildCfg } from '../../../src/verifier/cfg.js';
 const noTraits = (): { argCount: number } => ({ argCount: 5 });
 
 it.each([
-  ['a jump into a 64-bit constant', 'goto pc+1\nr0 = 0x1 ll\nexit', 'jump into the middle of ldimm64 insn 1'],
+  ['a jump into a 64-bit constant', 'goto pc+1\nr0 = 0x1 ll\nexit', 'unreachable insn 1'],
   [
     'a branch into a 64-bit constant',
     'if r1 == 0 goto pc+1\nr0 = 0x1 ll\nexit',
