@@ -37,10 +37,7 @@ function prison() {
   memory.alloc(8192, RegionKind.Handle);
   memory.u8.fill(0xa5, ctx.base, ctx.base + 64);
   memory.u8.fill(0xa5, secret.base, secret.base + 64);
-  const snapshot = (): Uint8Array[] => [
-    memory.u8.slice(0, ctx.base + 64),
-    memory.u8.slice(map.handle.base, secret.base + 64),
-  ];
+  const snapshot = (): Buffer => Buffer.from(memory.u8.slice(0, secret.base + 64));
   return { memory, ctx, map, secret, snapshot };
 }
 
@@ -116,7 +113,7 @@ describe.each([interpreter, wasmEngine, autoEngine])('a malicious program ($name
     for (let attempt = 0; attempt < 6; attempt++) {
       expect(() => program.run(cell.ctx.base)).toThrow(expect.objectContaining({ kind }));
     }
-    expect(cell.snapshot()).toEqual(before);
+    expect(cell.snapshot().equals(before)).toBe(true);
   });
 
   it('can still use what is its own afterwards', () => {
