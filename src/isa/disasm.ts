@@ -8,8 +8,8 @@ import { ROWS } from './ops.js';
 export interface DisasmNames {
   /** C spelling of a helper, by its number. */
   readonly helper?: (id: number) => string | undefined;
-  /** Name of a kfunc, by its BTF id and the number of the BTF object. */
-  readonly kfunc?: (btfId: number, btfObject: number) => string | undefined;
+  /** Name of a kfunc, by its BTF id, the number of the BTF object, and the slot of the call. */
+  readonly kfunc?: (btfId: number, btfObject: number, pc: number) => string | undefined;
   /** What stands for the operand of the lddw or the callee of the kfunc call at `pc`, e.g. the name of a map. */
   readonly operand?: (pc: number) => string | undefined;
   /** What stands for the target of the jump or call at `pc`, e.g. a label: replaces `pc+N` or `+N`. */
@@ -30,7 +30,7 @@ export function hex64(lo: number, hi: number): string {
 function functionName(program: DecodedProgram, pc: number, row: OpRow, names: DisasmNames): string {
   const imm = program.imm[pc];
   if (row.kind === 'call') return names.helper?.(imm) ?? 'unknown';
-  return names.kfunc?.(imm, program.off[pc]) ?? 'kernel-function';
+  return names.kfunc?.(imm, program.off[pc], pc) ?? 'kernel-function';
 }
 
 type Field = (program: DecodedProgram, pc: number, row: OpRow, names: DisasmNames) => string;

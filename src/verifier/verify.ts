@@ -63,10 +63,9 @@ export function verify(input: VerifierInput, options: VerifyOptions = {}): Verif
 }
 
 function namesOf(input: VerifierInput): DisasmNames {
-  const { imm } = input.insns;
   return {
     helper: (id) => helperById(id)?.name,
-    kfunc: (btfId) => input.kfuncName?.(imm.indexOf(btfId)),
+    kfunc: (_btfId, _btfObject, pc) => input.kfuncName?.(pc),
   };
 }
 

@@ -40,14 +40,23 @@ export class RandomRunner {
     private readonly checks: CheckMode = 'exact',
   ) {}
 
-  run(program: RandomProgram): RunResult {
+  /** @param proved accesses that a verifier proved, for the check mode of that name. */
+  run(program: RandomProgram, proved?: Uint8Array): RunResult {
     if (this.left-- === 0) this.renew();
     const { memory, packet, ctx, state } = this;
     memory.u8.set(program.packet, packet.base);
     const insns = decode(program.bytes);
     const { subprogs } = checkStructure(insns, STRUCTURE);
     const maps = new Map();
-    const image = { name: 'random', progType: ProgType.SchedCls, insns, subprogs, maps, helpers: new Map() };
+    const image = {
+      name: 'random',
+      progType: ProgType.SchedCls,
+      insns,
+      subprogs,
+      maps,
+      helpers: new Map(),
+      ...(proved === undefined ? {} : { proved }),
+    };
     const executable = this.engine.compile(image, memory, state, { checks: this.checks, fuel: 1_000_000 });
     const lo = executable.run(ctx.base);
     return {
