@@ -143,6 +143,16 @@ function execute(machine: Machine, start: number): void {
           r[d] = lo;
           continue;
         }
+        case Internal.Lea: {
+          const t = r[p + Word.Stride] >>> 13;
+          const a = r[s];
+          const b = r[t];
+          const lo = (a + b) | 0;
+          r[d + 1] = (r[s + 1] + r[t + 1] + (((a & b) | ((a | b) & ~lo)) >>> 31)) | 0;
+          r[d] = lo;
+          p = (p + Word.Stride) | 0;
+          continue;
+        }
         case Op.sub64_imm:
         case Op.sub64_reg: {
           const a = r[d];

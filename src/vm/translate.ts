@@ -35,6 +35,8 @@ export const enum Word {
 
 /** Operations of the interpreter that are no instructions. */
 export const enum Internal {
+  /** `dst = src; dst += x` at once: how compilers write the address of something on the stack. */
+  Lea = 253,
   /** Calls the step hook; the instruction itself follows. */
   Step = 254,
 }
@@ -213,7 +215,8 @@ class Translator {
     const { op, dst, off, imm, target } = this.image.insns;
     const row = ROWS[op[pc]];
     const words = this.words;
-    words[p] = op[pc] | (dst[pc] << 9) | (this.sources[pc] << SRC_SHIFT);
+    const code = this.isLea(pc) ? Internal.Lea : op[pc];
+    words[p] = code | (dst[pc] << 9) | (this.sources[pc] << SRC_SHIFT);
     if (isMemory(row)) {
       words[p + 1] = off[pc];
       if (this.options.checks === 'exact' || this.isUnproved(pc)) this.checked.push(p);
@@ -227,6 +230,15 @@ class Translator {
     } else if (row.off === 'jump' || row.imm === 'jump') {
       words[p + 1] = this.trapAt;
     }
+  }
+
+  /** The second instruction stays where it is, for jumps to it. */
+  private isLea(pc: number): boolean {
+    const { op, dst, src, length } = this.image.insns;
+    const next = pc + 1;
+    if (this.scale !== Word.Stride || op[pc] !== Op.mov64_reg || next >= length || dst[next] !== dst[pc])
+      return false;
+    return op[next] === Op.add64_imm || (op[next] === Op.add64_reg && src[next] !== dst[pc]);
   }
 
   private isUnproved(pc: number): boolean {
