@@ -212,7 +212,8 @@ function loadProgram(
     name: program.name,
     progType: kind.progType,
     insns,
-    subprogs,
+    subprogs: withSubprog(subprogs, binding.exceptionCallback),
+    ...(binding.exceptionCallback === undefined ? {} : { exceptionCallback: binding.exceptionCallback }),
     maps: used,
     helpers: calls.helpers,
     kfuncs: calls.kfuncs,
@@ -220,6 +221,12 @@ function loadProgram(
     ...(proved === undefined ? {} : { proved }),
   };
   return host.createProgram({ image, section: program.section, expectedAttachType: kind.attachType ?? 0 });
+}
+
+/** Nothing in the program calls its exception callback: its slot is added. */
+function withSubprog(subprogs: readonly number[], slot: number | undefined): readonly number[] {
+  if (slot === undefined || subprogs.includes(slot)) return subprogs;
+  return [...subprogs, slot].sort((a, b) => a - b);
 }
 
 /** The helpers and kfuncs that a program calls. */

@@ -1,6 +1,7 @@
 /** BPF_PROG_TEST_RUN: one program on given bytes, with the kernel's rules on sizes and on what each type sees. */
 import { Errno, ErrnoError } from './errors.js';
 import type { RunState } from './helpers/run-state.js';
+import { CgroupStorageMap } from './maps/storage-map.js';
 import type { BpfMemory } from './memory/memory.js';
 import type { BpfProgram } from './program.js';
 import { runFlowDissector } from './test-run/flow.js';
@@ -85,6 +86,7 @@ export function testRun(host: TestRunHost, program: BpfProgram, options: TestRun
       hint: 'this type has no test run',
     });
   }
+  for (const map of program.image.maps.values()) if (map instanceof CgroupStorageMap) map.reset();
   return runner({
     host,
     program,

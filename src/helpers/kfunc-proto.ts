@@ -13,6 +13,8 @@ export interface KfuncFlags {
   readonly rcuProtected?: boolean;
   readonly sleepable?: boolean;
   readonly destructive?: boolean;
+  /** Calls a function of the program, given as an argument or, for bpf_throw, by a declaration. */
+  readonly callsBack?: boolean;
   readonly iterNew?: boolean;
   readonly iterNext?: boolean;
   readonly iterDestroy?: boolean;
@@ -93,6 +95,7 @@ export function kfunc(
   const params = list === 'void' ? [] : list.split(',').map(parseDeclarator);
   const record = absent(id, name, returns(result), params.map(passes), progTypes, {
     ...(flags.acquire === undefined ? {} : { acquires: flags.acquire }),
+    ...(flags.callsBack === undefined ? {} : { callsBack: flags.callsBack }),
     ...(flags.sleepable === undefined ? {} : { maySleep: flags.sleepable }),
   });
   return { ...record, ...(fn === undefined ? {} : { fn, state: 'full' }), proto, params, result, flags };

@@ -76,6 +76,7 @@ const ROWS: readonly Row[] = [
   [
     'int bpf_rbtree_add_impl(struct bpf_rb_root *root, struct bpf_rb_node *node, void *less, void *meta__ign, u64 off)',
     GENERIC,
+    { callsBack: true },
   ],
   ['struct bpf_rb_node *bpf_rbtree_first(struct bpf_rb_root *root)', GENERIC, { retNull: true }],
   [
@@ -99,7 +100,7 @@ const ROWS: readonly Row[] = [
   ['struct cgroup *bpf_cgroup_from_id(u64 cgid)', GENERIC, OWNED],
   ['long bpf_task_under_cgroup(struct task_struct *task, struct cgroup *ancestor)', GENERIC, { rcu: true }],
   ['struct cgroup *bpf_task_get_cgroup1(struct task_struct *task, int hierarchy_id)', GENERIC, OWNED],
-  ['void bpf_throw(u64 cookie)', GENERIC],
+  ['void bpf_throw(u64 cookie)', GENERIC, { callsBack: true }],
 
   ['void *bpf_cast_to_kern_ctx(void *obj)', 'all'],
   ['void *bpf_rdonly_cast(void *obj__ign, u32 btf_id__k)', 'all'],

@@ -111,6 +111,13 @@ export class CgroupStorageMap extends OwnedMap {
     return this.base + this.env.currentCpu() * Math.ceil(this.spec.valueSize / 8) * 8;
   }
 
+  /** Zeroes the value: a test run brings a storage of its own. */
+  reset(): void {
+    const cpus = this.type === MapType.CgroupStorage ? 1 : this.env.cpus;
+    const stride = Math.ceil(this.spec.valueSize / 8) * 8;
+    this.env.memory.u8.fill(0, this.base, this.base + stride * cpus);
+  }
+
   override lookupElem(): Uint8Array {
     return this.env.memory.u8.slice(this.base, this.base + this.spec.valueSize);
   }

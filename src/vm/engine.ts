@@ -17,6 +17,8 @@ export interface ProgramImage {
   readonly insns: DecodedProgram;
   /** First slots of the subprograms, ascending, 0 first. */
   readonly subprogs: readonly number[];
+  /** First slot of the subprogram that runs when the program throws (`__exception_cb`). */
+  readonly exceptionCallback?: number;
   readonly maps: ReadonlyMap<number, BpfMap>;
   /** Helpers that the program may call, by id. */
   readonly helpers: ReadonlyMap<number, Helper>;

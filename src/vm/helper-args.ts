@@ -6,6 +6,7 @@ import type { ArgSpec, Helper } from '../helpers/proto.js';
 import type { RunState } from '../helpers/run-state.js';
 import { FUNC_POINTER_BASE } from '../helpers/run-state.js';
 import type { BpfMap } from '../maps/map.js';
+import { RingbufMap } from '../maps/ringbuf-map.js';
 import type { BpfMemory } from '../memory/memory.js';
 import { RegionKind } from '../memory/memory.js';
 
@@ -84,7 +85,7 @@ function checkArg(
     case 'socket':
       return checkObject(arg, lo, RegionKind.Sock, memory);
     case 'ringbuf_mem':
-      return checkObject(arg, lo, RegionKind.Mem, memory);
+      return isRecord(lo, memory, run) ? null : 'is no record that was reserved';
     case 'func':
       return 'is no subprogram';
     case 'const_str':
@@ -116,6 +117,15 @@ function checkMemory(arg: ArgSpec, lo: number, size: number | undefined, memory:
   if (size === 0 && lo !== 0) return null;
   return memory.check(lo, size, isWrite) ? null : `: no ${size} bytes at 0x${lo.toString(16)}`;
 }
+
+/** A record names its ring buffer in the header before it. */
+function isRecord(lo: number, memory: BpfMemory, run: RunState): boolean {
+  if (lo < RECORD_HEADER || memory.find(lo - RECORD_HEADER) === undefined) return false;
+  const map = run.vm.mapById(RingbufMap.mapIdOf(memory, lo));
+  return map instanceof RingbufMap && map.isReserved(lo);
+}
+
+const RECORD_HEADER = 8;
 
 function checkObject(arg: ArgSpec, lo: number, kind: RegionKind, memory: BpfMemory): string | null {
   if (lo === 0 && arg.nullable === true) return null;

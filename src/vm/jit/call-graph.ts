@@ -27,11 +27,12 @@ export function buildCallGraph(
   insns: DecodedProgram,
   first: readonly number[],
   effectOf: (pc: number) => CallEffect | undefined,
+  exceptionCallback?: number,
 ): CallGraph {
   const count = first.length;
   const numberOf = new Map(first.map((slot, index) => [slot, index]));
   const callees: number[][] = Array.from({ length: count }, () => []);
-  const callbacks = new Set<number>();
+  const callbacks = new Set<number>(exceptionCallback === undefined ? [] : [exceptionCallback]);
   let isMainShared = false;
   const hasCallback = new Uint8Array(count);
   for (let pc = 0, at = 0; pc < insns.length; pc++) {

@@ -154,7 +154,7 @@ interface Plan {
 /** Graphs, parameters and function indices of all subprograms. */
 function planSubprogs(image: ProgramImage, imports: Imports): Plan {
   const { insns, subprogs } = image;
-  const graph = buildCallGraph(insns, subprogs, (pc) => imports.at(pc));
+  const graph = buildCallGraph(insns, subprogs, (pc) => imports.at(pc), image.exceptionCallback);
   const params = new Map<number, number>();
   const argsOfCall = (pc: number): number => {
     if (insns.op[pc] === Op.call_sub) return params.get(insns.target[pc]) ?? ALL_ARGS;
