@@ -2,7 +2,7 @@
 import { BtfError } from '../errors.js';
 import type { BtfBase } from './parse.js';
 import { parseBtf } from './parse.js';
-import type { StringTable } from './strings.js';
+import { StringTable } from './strings.js';
 import type { BtfType } from './types.js';
 import { BtfKind } from './types.js';
 
@@ -46,6 +46,12 @@ export class Btf {
     const types = base === undefined ? [VOID] : base.types.slice();
     for (const type of parsed.types) types.push(type);
     return new Btf(types, bytes, parsed.strings, base);
+  }
+
+  /** A table of types made elsewhere: by id, void first. */
+  static fromTypes(types: readonly BtfType[]): Btf {
+    const none = new StringTable(new Uint8Array(), (message) => new BtfError('ERR_BPF_BTF_STRING', message));
+    return new Btf(types, new Uint8Array(), none, undefined);
   }
 
   /** Id of the first type that is not the base's. */

@@ -8,6 +8,8 @@ import { BtfKind } from './types.js';
 const MAX_DEPTH = 256;
 /** Characters of C per byte of type information before anonymous types that multiply are taken for an attack. */
 const MAX_GROWTH = 64;
+/** Types that one declaration may go through. */
+const BRIEF_STEPS = 4096;
 
 /** A typedef that every compiler defines itself, for its own target. */
 const BUILT_IN = '__builtin_va_list';
@@ -52,6 +54,8 @@ class CDump {
   private readonly layout: CLayout;
   /** Characters. */
   private readonly limit: number;
+  /** Steps of declarations that are left: parameters of parameters multiply. */
+  private steps: number;
   /** Anonymous types are shortened to `struct {...}`. */
   private readonly brief: boolean;
   private readonly defined = new Map<number, Done>();
@@ -67,8 +71,9 @@ class CDump {
   constructor(btf: Btf, brief = false) {
     this.btf = btf;
     this.layout = new CLayout(btf);
-    this.limit = MAX_GROWTH * btf.bytes.length + (1 << 20);
+    this.limit = MAX_GROWTH * Math.max(btf.bytes.length, 16 * btf.types.length) + (1 << 20);
     this.brief = brief;
+    this.steps = brief ? BRIEF_STEPS : MAX_GROWTH * btf.types.length + BRIEF_STEPS;
   }
 
   /** Writes a type of its own where it is one. */
@@ -218,6 +223,7 @@ class CDump {
   /** `inner` declared as of type `id`. Modifiers are gathered in `quals` until what they qualify is known. */
   declare(id: number, inner: string, depth = 0, quals = ''): string {
     this.checkDepth(id, depth);
+    if (--this.steps < 0) throw new BtfError('ERR_BPF_BTF_DEPTH', `type ${id}: too much to declare`);
     const type = this.btf.type(id);
     const base = (text: string): string => `${quals}${text}${inner === '' ? '' : ` ${inner}`}`;
     switch (type.kind) {

@@ -15,7 +15,7 @@ export type FormattedValue =
 
 const MAX_DEPTH = 32;
 /** Crafted types may describe more than there are bytes: at most so many elements and members per byte, and a few. */
-const NODES_PER_BYTE = 16;
+const NODES_PER_BYTE = 9;
 const FEW_NODES = 1024;
 
 /**
@@ -125,10 +125,24 @@ class Formatter {
   }
 
   private int(type: BtfInt, at: number, bit: number, count: number): FormattedValue {
+    if (bit === 0 && (count === 8 || count === 32)) return this.plainInt(type, at, count / 8);
     const value = this.bits(at, bit, count);
     if (type.isBool) return value !== 0n;
     if (count > 64) return `0x${value.toString(16)}`;
     return narrow(type.signed ? BigInt.asIntN(count, value) : value);
+  }
+
+  /** The common sizes, without the detour. */
+  private plainInt(type: BtfInt, at: number, size: number): FormattedValue {
+    const { bytes } = this;
+    if (at + size > bytes.length) {
+      throw new BtfError('ERR_BPF_BTF_SIZE', `value ends at byte ${at + size}, there are ${bytes.length}`);
+    }
+    let value = bytes[at];
+    if (size === 4) value |= (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+    if (type.isBool) return value !== 0;
+    if (type.signed) return size === 1 ? (value << 24) >> 24 : value;
+    return value >>> 0;
   }
 
   private enumerator(type: BtfEnum, value: bigint): FormattedValue {

@@ -64,9 +64,8 @@ interface GlobalSummary {
   readonly offset: number;
   readonly size: number;
   readonly declaration: string;
-  /** Absent where BTF does not describe it. */
+  /** As data, or as C for people. Absent where BTF does not describe it, or it is too large to be looked at. */
   readonly value?: FormattedValue;
-  readonly text: string;
 }
 
 interface ExternSummary {
@@ -84,7 +83,8 @@ interface StructOpsSummary {
   readonly programs: Readonly<Record<string, string>>;
 }
 
-export function summarize(spec: ObjectSpec): ElfSummary {
+/** @param forPeople values of variables as C, on one line, not as data. */
+export function summarize(spec: ObjectSpec, forPeople = false): ElfSummary {
   return {
     object: spec.name,
     license: spec.license,
@@ -93,7 +93,7 @@ export function summarize(spec: ObjectSpec): ElfSummary {
     btfTypes: spec.btf === undefined ? 0 : spec.btf.types.length - 1,
     programs: spec.programs.map(programSummary),
     maps: spec.maps.map((map) => mapSummary(map, spec.btf)),
-    globals: globalSummaries(spec),
+    globals: globalSummaries(spec, forPeople),
     externs: spec.externs.map((extern) => externSummary(extern, spec.btf)),
     structOps: spec.structOps.map(({ name, type, link, autocreate, programs }) => ({
       name,
@@ -170,28 +170,30 @@ function mapSummary(map: MapSpec, btf: Btf | undefined): MapSummary {
 }
 
 /** Bytes of variables whose values are printed; crafted variables may overlap without end. */
-const MAX_PRINTED = 1 << 20;
+const MAX_PRINTED = 1 << 16;
+const MAX_ZEROS = 1024;
 
-function globalSummaries(spec: ObjectSpec): GlobalSummary[] {
+function globalSummaries(spec: ObjectSpec, forPeople: boolean): GlobalSummary[] {
   let left = MAX_PRINTED;
+  const format = forPeople ? formatText : formatValue;
   return spec.globals.map((global) => {
     const { name, section, map, offset, size, typeId } = global;
     const base = { name, section, map, offset, size };
     const { btf } = spec;
-    if (btf === undefined || typeId === 0) return { ...base, declaration: name, text: '' };
+    if (btf === undefined || typeId === 0) return { ...base, declaration: name };
     const declaration = orUndefined(() => declareC(btf, typeId, name)) ?? name;
-    left -= size;
-    const bytes = left < 0 ? undefined : initialBytes(global, spec);
-    const value = bytes && orUndefined(() => formatValue(btf, typeId, bytes));
-    if (bytes === undefined || value === undefined) return { ...base, declaration, text: '' };
-    return { ...base, declaration, value, text: formatText(btf, typeId, bytes) };
+    const bytes = initialBytes(global, spec);
+    left -= bytes?.length ?? 0;
+    const value = bytes && left >= 0 ? orUndefined(() => format(btf, typeId, bytes)) : undefined;
+    return { ...base, declaration, ...(value === undefined ? {} : { value }) };
   });
 }
 
-/** What a variable holds at first; of sections without contents, zeros. */
-function initialBytes({ map, offset, size }: GlobalSpec, spec: ObjectSpec): Uint8Array {
+/** What a variable holds at first; of sections without contents, zeros, of which large ones are not worth a look. */
+function initialBytes({ map, offset, size }: GlobalSpec, spec: ObjectSpec): Uint8Array | undefined {
   const contents = spec.maps.find((candidate) => candidate.name === map)?.initialValue;
-  return contents?.subarray(offset, offset + size) ?? new Uint8Array(size);
+  if (contents !== undefined) return contents.subarray(offset, offset + size);
+  return size <= MAX_ZEROS ? new Uint8Array(size) : undefined;
 }
 
 function externSummary(extern: ExternSpec, btf: Btf | undefined): ExternSummary {

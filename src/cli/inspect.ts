@@ -17,8 +17,11 @@ export const addInspect: AddCommand = (program, io) => {
     .command('inspect')
     .description('show programs, maps, globals, externs and relocations of objects')
     .argument('<objects...>', 'object files; - for standard input')
+    .option('--link', 'link the objects first, and show them as one')
     .addHelpText('after', HELP)
-    .action((files: string[], _options: unknown, command: Command) => run(io, files, command));
+    .action((files: string[], options: { readonly link?: boolean }, command: Command) =>
+      run(io, files, options.link === true, command),
+    );
 };
 
 interface Failure {
@@ -26,19 +29,26 @@ interface Failure {
   readonly error: { readonly code: string; readonly message: string };
 }
 
-async function run(io: CliIo, files: readonly string[], command: Command): Promise<void> {
+async function run(io: CliIo, files: readonly string[], link: boolean, command: Command): Promise<void> {
   const { basename } = await import('node:path');
   const { readInput } = await import('./input.js');
-  const { readObject } = await import('../elf/read-object.js');
+  const { linkObjects, readObject } = await import('../elf/read-object.js');
   const { summarize } = await import('./inspect-summary.js');
   const { BpfError } = await import('../errors.js');
   const global = command.optsWithGlobals<GlobalOptions>();
   const entries: (ElfSummary | Failure)[] = [];
   let failed = false;
-  for (const file of files) {
-    const object = file === '-' ? 'stdin' : basename(file);
+  const named = async (file: string): Promise<{ name: string; bytes: Uint8Array }> => ({
+    name: file === '-' ? 'stdin' : basename(file),
+    bytes: await readInput(io, file),
+  });
+  const groups = link ? [files] : files.map((file) => [file]);
+  for (const group of groups) {
+    const objects = await Promise.all(group.map(named));
+    const object = objects.map(({ name }) => name).join('+');
     try {
-      const entry = summarize(readObject(await readInput(io, file), object));
+      const spec = link ? linkObjects(objects, object) : readObject(objects[0].bytes, object);
+      const entry = summarize(spec, global.json !== true);
       entries.push(entry);
       if (global.json !== true) print(io, entry);
     } catch (error) {
@@ -128,7 +138,13 @@ function print(io: CliIo, entry: ElfSummary): void {
     io,
     'globals',
     ['section', 'offset', 'size', 'declaration', 'value'],
-    entry.globals.map((g) => [g.section, String(g.offset), String(g.size), g.declaration, shorten(g.text)]),
+    entry.globals.map((g) => [
+      g.section,
+      String(g.offset),
+      String(g.size),
+      g.declaration,
+      shorten(String(g.value ?? '')),
+    ]),
   );
   section(
     io,

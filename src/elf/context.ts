@@ -1,17 +1,24 @@
 /** What the steps of reading an object share. */
 import type { Btf } from '../btf/btf.js';
-import type { BtfExt } from '../btf/ext.js';
+import type { CoreRelo, FuncInfo, LineInfo } from '../btf/ext-types.js';
 import { ElfError, RelocationError } from '../errors.js';
 import type { ElfFile, ElfSection } from './reader.js';
 import { SectionFlag, SectionType } from './reader.js';
 import type { SymbolTable } from './symbols.js';
+
+/** Records of .BTF.ext for slots [from, to) of a section; their pc is counted from `from`, plus `base`. */
+export interface ExtInfo {
+  funcInfo(section: string, from: number, to: number, base: number): FuncInfo[];
+  lineInfo(section: string, from: number, to: number, base: number): LineInfo[];
+  coreRelos(section: string, from: number, to: number, base: number): CoreRelo[];
+}
 
 export interface ObjectFile {
   readonly elf: ElfFile;
   readonly symbols: SymbolTable;
   /** With the offsets of variables filled in, see `fixDatasecs`. */
   readonly btf: Btf | undefined;
-  readonly ext: BtfExt | undefined;
+  readonly ext: ExtInfo | undefined;
   /** Index of `.text` where it holds code, else 0. */
   readonly text: number;
   /** Index of `.maps`, of the legacy `maps`, of the arena's variables; 0 where there is none. */

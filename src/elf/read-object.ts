@@ -1,26 +1,25 @@
 /** Object bytes to `ObjectSpec`: the order of the steps, and of what they find, is libbpf's. */
-import { Btf } from '../btf/btf.js';
-import { BtfExt } from '../btf/ext.js';
+import { ElfError } from '../errors.js';
 import { MapType } from '../maps/map-types.js';
 import { compilerOf } from './compiler.js';
 import type { ObjectFile } from './context.js';
-import { ARENA_SECTION, MAPS_SECTION, elfError } from './context.js';
+import { elfError } from './context.js';
 import type { DataMap } from './data-sections.js';
 import { kconfigMap, readDataMaps, readGlobals } from './data-sections.js';
-import { fixDatasecs } from './datasec.js';
 import { collectExterns } from './externs.js';
 import type { MapFinder } from './functions.js';
-import { collectFunctions, collectRelocs, isCode } from './functions.js';
+import { collectFunctions, collectRelocs } from './functions.js';
 import { fillInitialSlots } from './initial-slots.js';
 import { readLegacyMaps } from './legacy-maps.js';
+import { linkFiles } from './link.js';
 import { linkPrograms } from './linker.js';
 import type { DeclaredMap } from './maps-section.js';
 import { readDeclaredMaps } from './maps-section.js';
 import type { ObjectSpec } from './object-spec.js';
-import type { ElfFile, ElfSection } from './reader.js';
-import { SectionType, readElf } from './reader.js';
+import { openFile, parseFile } from './open-file.js';
+import type { ElfFile } from './reader.js';
+import { readElf } from './reader.js';
 import { readStructOps } from './struct-ops.js';
-import { readSymbols } from './symbols.js';
 
 /**
  * Reads an object as clang makes it. Views into `bytes` are kept: do not change them afterwards.
@@ -28,7 +27,28 @@ import { readSymbols } from './symbols.js';
  * @throws ElfError, BtfError, RelocationError; nothing else, whatever the bytes are.
  */
 export function readObject(bytes: Uint8Array, name: string): ObjectSpec {
-  const file = openFile(readElf(bytes, name));
+  return specOf(openFile(parseFile(readElf(bytes, name))));
+}
+
+/** An object's bytes, and what messages about it start with. */
+export interface NamedObject {
+  readonly bytes: Uint8Array;
+  readonly name: string;
+}
+
+/**
+ * Links objects that use each other's functions, maps and variables, and reads the result.
+ * @param name of the result.
+ * @throws ElfError `ERR_BPF_ELF_LINK` where a symbol is defined twice or sections do not fit; else as `readObject`.
+ */
+export function linkObjects(objects: readonly NamedObject[], name: string): ObjectSpec {
+  if (objects.length === 0) throw new ElfError('ERR_BPF_ELF_LINK', `${name}: nothing to link`);
+  const files = objects.map((object) => parseFile(readElf(object.bytes, object.name)));
+  return specOf(openFile(linkFiles(files, name)));
+}
+
+function specOf(file: ObjectFile): ObjectSpec {
+  const { name } = file.elf;
   const externs = collectExterns(file.elf, file.symbols, file.btf);
   const declared = [...readLegacyMaps(file), ...readDeclaredMaps(file)];
   const taken = new Set(declared.map((map) => map.spec.name));
@@ -54,31 +74,6 @@ export function readObject(bytes: Uint8Array, name: string): ObjectSpec {
     structOps: structOps.specs,
     ...(file.btf === undefined ? {} : { btf: file.btf }),
     ...(compiler === undefined ? {} : { compiler }),
-  };
-}
-
-function openFile(elf: ElfFile): ObjectFile {
-  const symbols = readSymbols(elf);
-  const named = (name: string, ok: (section: ElfSection) => boolean): number =>
-    elf.sections.find((section) => section.name === name && ok(section))?.index ?? 0;
-  const bits = (section: ElfSection): boolean => section.type === SectionType.PROGBITS;
-  const btfSection = elf.sections[named('.BTF', bits)];
-  const extSection = elf.sections[named('.BTF.ext', bits)];
-  const parsed = btfSection.index === 0 ? undefined : Btf.parse(btfSection.data, `${elf.name}: .BTF`);
-  const btf = parsed === undefined ? undefined : fixDatasecs(elf, symbols, parsed);
-  const ext =
-    btf === undefined || extSection.index === 0
-      ? undefined
-      : new BtfExt(extSection.data, btf, `${elf.name}: .BTF.ext`);
-  return {
-    elf,
-    symbols,
-    btf,
-    ext,
-    text: named('.text', isCode),
-    mapsSection: named(MAPS_SECTION, (section) => section.size > 0),
-    legacyMaps: named('maps', bits),
-    arena: named(ARENA_SECTION, bits),
   };
 }
 
