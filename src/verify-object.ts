@@ -9,7 +9,7 @@ import { DecodeError, decode } from './isa/decode.js';
 import type { MapSpec } from './maps/map.js';
 import type { AttachType, ProgType } from './progs/prog-types.js';
 import { verifierInput } from './verifier-input.js';
-import type { VerifierFlags } from './verifier/input.js';
+import type { VerifierFlags, VerifierInput } from './verifier/input.js';
 import type { VerifyOptions, VerifyResult } from './verifier/verify.js';
 import { verify } from './verifier/verify.js';
 
@@ -42,23 +42,28 @@ export class ObjectVerifier {
 
   /** A program that needs something that does not exist here is refused with ENOENT. */
   verify(program: ProgramSpec, options: VerifyObjectOptions = {}): VerifyResult {
+    const input = this.input(program, options);
+    return 'verdict' in input
+      ? input
+      : verify(input, { logLevel: options.logLevel ?? this.options.logLevel ?? 0 });
+  }
+
+  /** What the verifier is given for a program, or the refusal of a program that cannot even be read. */
+  input(program: ProgramSpec, options: VerifyObjectOptions = {}): VerifierInput | VerifyResult {
     const all = { ...this.options, ...options };
     try {
       const { insns: bytes } = this.relocator.relocate(program);
       const insns = decode(bytes);
-      return verify(
-        verifierInput({
-          spec: this.spec,
-          program,
-          progType: all.kind?.progType ?? program.progType,
-          attachType: all.kind?.attachType ?? program.attachType,
-          insns,
-          maps: this.mapsOf(program),
-          ...(all.flags === undefined ? {} : { flags: all.flags }),
-          ...(all.cpus === undefined ? {} : { cpus: all.cpus }),
-        }),
-        { logLevel: all.logLevel ?? 0 },
-      );
+      return verifierInput({
+        spec: this.spec,
+        program,
+        progType: all.kind?.progType ?? program.progType,
+        attachType: all.kind?.attachType ?? program.attachType,
+        insns,
+        maps: this.mapsOf(program),
+        ...(all.flags === undefined ? {} : { flags: all.flags }),
+        ...(all.cpus === undefined ? {} : { cpus: all.cpus }),
+      });
     } catch (error) {
       if (error instanceof DecodeError) return refused(Errno.EINVAL, error.pc, error.message);
       if (error instanceof RelocationError) return refused(Errno.ENOENT, -1, error.message);
@@ -96,5 +101,6 @@ function refused(errno: number, pc: number, message: string): VerifyResult {
     log: [{ kind: 'message', pc, text: message }],
     stats: { insnsProcessed: 0, totalStates: 0, peakStates: 0, maxStatesPerInsn: 0 },
     proved: new Uint8Array(0),
+    origins: [],
   };
 }

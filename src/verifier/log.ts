@@ -156,6 +156,10 @@ export class Log {
     this.push({ kind: 'source', pc, text });
   }
 
+  opAt(pc: number): number {
+    return this.insns.op[pc];
+  }
+
   insnText(pc: number): string {
     return formatLine(this.insns, pc, this.names);
   }

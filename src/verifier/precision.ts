@@ -359,13 +359,18 @@ function markAllPrecise(start: VerifierState): void {
   }
 }
 
-const bits = (mask: bigint): number[] => {
-  const list: number[] = [];
-  for (let i = 0; mask >> BigInt(i) !== 0n; i++) if (((mask >> BigInt(i)) & 1n) !== 0n) list.push(i);
-  return list;
-};
-const regMask = (mask: number): string => bits(BigInt(mask)).map((i) => `r${i}`).join(','); // prettier-ignore
-const stackMask = (mask: bigint): string => bits(mask).map((i) => String(-(i + 1) * 8)).join(','); // prettier-ignore
+function regMask(mask: number): string {
+  const names: string[] = [];
+  for (let i = 0; i < 11; i++) if ((mask & (1 << i)) !== 0) names.push(`r${i}`);
+  return names.join(',');
+}
+
+function stackMask(mask: bigint): string {
+  const names: number[] = [];
+  for (let i = 0, rest = mask; rest !== 0n; i++, rest >>= 1n)
+    if ((rest & 1n) !== 0n) names.push(-(i + 1) * 8);
+  return names.join(',');
+}
 
 function logTrace(env: Env, wanted: Wanted, last: number, first: number, next: number): void {
   if (env.log.level !== 2) return;

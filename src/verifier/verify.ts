@@ -18,6 +18,7 @@ import { pushHistory } from './precision.js';
 import { checkStackDepth } from './stack-depth.js';
 import { VerifierState } from './state.js';
 import { step } from './step.js';
+import { originsOf } from './trace-back.js';
 
 export interface VerifyOptions {
   /** 0 keeps messages only. */
@@ -43,6 +44,16 @@ export interface VerifyResult {
   readonly stats: VerifyStats;
   /** Per slot: 1 where every path proved that the memory access stays within its region. */
   readonly proved: Uint8Array;
+  /** Text of the refused instruction. */
+  readonly insnText?: string;
+  /** Instructions that made the value of the register that the message is about, latest first. */
+  readonly origins: readonly Origin[];
+}
+
+export interface Origin {
+  readonly regno: number;
+  readonly pc: number;
+  readonly text: string;
 }
 
 /** Never throws for what a program contains: hostile programs are refused. */
@@ -87,11 +98,14 @@ function report(env: Env | undefined, log: Log, refused: Rejected | undefined): 
       'stats',
     );
   }
+  const pc = refused?.pc ?? -1;
   return {
+    ...(pc >= 0 && ROWS[log.opAt(pc)] !== undefined ? { insnText: log.insnText(pc) } : {}),
+    origins: refused === undefined || env === undefined ? [] : origins(env, message),
     verdict: refused === undefined ? 'accept' : 'reject',
     errno: refused?.errno ?? 0,
     message,
-    pc: refused?.pc ?? -1,
+    pc,
     log: log.lines,
     stats,
     proved:
@@ -99,6 +113,14 @@ function report(env: Env | undefined, log: Log, refused: Rejected | undefined): 
         ? env.proved.map((flag, pc) => flag & ~env.unproved[pc])
         : new Uint8Array(0),
   };
+}
+
+/** The message names a register, or is about r0 or a reference: where its value came from. */
+function origins(env: Env, message: string): Origin[] {
+  const named = /\bR(\d+)\b/.exec(message);
+  if (named === null || Number(named[1]) > 9) return [];
+  const regno = Number(named[1]);
+  return originsOf(env, regno).map((pc) => ({ regno, pc, text: env.log.insnText(pc) }));
 }
 
 function reject(log: Log, errno: number, pc: number, message: string): never {
