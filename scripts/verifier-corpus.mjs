@@ -91,6 +91,7 @@ for (const file of readdirSync(dir)
       const kind = { progType: PROG_TYPE_NAMES.indexOf(row.progType), attachType: program.attachType };
       result = verifier.verify(program, {
         kind,
+        stats: true,
         flags: notes.flags,
         logLevel: Math.max(Number(options.log), options.show === 'messages' ? notes.logLevel : 0),
         cpus: 2,

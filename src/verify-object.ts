@@ -43,9 +43,7 @@ export class ObjectVerifier {
   /** A program that needs something that does not exist here is refused with ENOENT. */
   verify(program: ProgramSpec, options: VerifyObjectOptions = {}): VerifyResult {
     const input = this.input(program, options);
-    return 'verdict' in input
-      ? input
-      : verify(input, { logLevel: options.logLevel ?? this.options.logLevel ?? 0 });
+    return 'verdict' in input ? input : verify(input, { logLevel: 0, ...this.options, ...options });
   }
 
   /** What the verifier is given for a program, or the refusal of a program that cannot even be read. */

@@ -9,6 +9,7 @@ import { addDisasm } from './disasm.js';
 import { addInspect } from './inspect.js';
 import type { CliIo, GlobalOptions } from './output.js';
 import { Exit, processIo, reportError } from './output.js';
+import { addVerify } from './verify.js';
 import { addRunCommand } from './run.js';
 
 /** A command adds itself to the program; it imports what it runs inside its action. */
@@ -22,6 +23,7 @@ const COMMANDS: readonly AddCommand[] = [
   addDisasm,
   addConformance,
   addBuild,
+  addVerify,
 ];
 
 function version(): string {

@@ -172,6 +172,15 @@ const RULES: readonly Rule[] = [
     ([, off, size], progType) => contextAccess(Number(off), Number(size), progType),
   ],
   [
+    /R(\d+) type=(\w+?)_or_null expected=/,
+    ([, reg, kind]) => ({
+      rule: 'a pointer that may be NULL is passed on before it was compared with NULL',
+      needed: `R${reg}: ${kind.replaceAll('_', ' ')}`,
+      actual: `R${reg}: ${kind.replaceAll('_', ' ')}, or NULL`,
+      cure: 'return, or skip the call, when the pointer is NULL: if (!ptr) return 0;',
+    }),
+  ],
+  [
     /R(\d+) type=(\S+) expected=(.*)/,
     ([, reg, type, expected]) => ({
       rule: 'an argument is not what the function takes',

@@ -56,7 +56,7 @@ export function assertHelperMemory(env: Env, m: MemArg): void {
       assertBuffer(env, m.regno, reg.off, m.size, isReadOnly(reg) ? 'rdonly' : 'rdwr');
       return;
     case RegType.Stack:
-      assertInitialized(env, m.regno, reg.off, m.size, m.zeroAllowed, 'helper', m.raw);
+      assertInitialized(env, m.regno, reg.off, m.size, m.zeroAllowed, 'helper', m.raw, m.access === 'write');
       return;
     case RegType.BtfId:
       accessBtf(env, reg, { regno: m.regno, off: reg.off, size: m.size, isWrite: false, value: -1 });

@@ -26,13 +26,23 @@ export function humanReport(input: VerifierInput, result: VerifyResult): string[
   if (found?.needed !== undefined) lines.push(`  needed: ${found.needed}`);
   if (found?.actual !== undefined) lines.push(`  actual: ${found.actual}`);
   for (const origin of result.origins) lines.push(...came(input, origin));
+  lines.push(...taken(input, messages));
   if (found !== undefined) lines.push(`  cure:   ${found.cure}`);
   lines.push(`  kernel: ${result.message}`);
   return lines;
 }
 
+/** Where a reference was taken that is not given back. */
+function taken(input: VerifierInput, messages: readonly string[]): string[] {
+  return messages.flatMap((message) => {
+    const match = /^Unreleased reference id=\d+ alloc_insn=(\d+)$/.exec(message);
+    const line = match === null ? undefined : input.sourceLine?.(Number(match[1]));
+    return line === undefined ? [] : [`  taken:  ${file(line)}: ${line.text.trim()}`];
+  });
+}
+
 function came(input: VerifierInput, origin: VerifyResult['origins'][number]): string[] {
   const line = input.sourceLine?.(origin.pc);
-  const where = line === undefined ? origin.text : `${file(line)}: ${line.text.trim()}`;
+  const where = line === undefined ? origin.text : `${file(line)}: ${line.text.trim()}   [${origin.text}]`;
   return [`  R${origin.regno} from: ${where}`];
 }

@@ -18,6 +18,12 @@ import type { LinkedReg, VerifierState } from './state.js';
 
 /** Returns the slot to continue at. */
 export function checkJump(env: Env, row: OpRow): number {
+  const next = jump(env, row);
+  if (row.kind === 'jcc') env.log.flushState(env.state);
+  return next;
+}
+
+function jump(env: Env, row: OpRow): number {
   const { insns, pc } = env;
   const target = insns.target[pc];
   if (row.kind === 'may_goto') return mayGoto(env, target);

@@ -113,7 +113,6 @@ export class Log {
         ),
       'state',
     );
-    this.clean();
   }
 
   /** What the last instruction changed, appended to its line. */
@@ -130,7 +129,7 @@ export class Log {
       const { text: insn } = this.openInsn;
       this.openInsn.text = `${insn.padEnd(stateColumn(insn.length))};${text}`;
       this.openInsn = null;
-    } else this.line(`${this.pc + 1}:${text}`, 'state');
+    } else this.line(`${this.pc}:${text}`, 'state');
   }
 
   insn(pc: number): void {

@@ -80,7 +80,7 @@ function details(reg: Reg): string[] {
     parts.push(`ks=${reg.map.keySize},vs=${reg.map.valueSize}`);
   }
   if (reg.type !== RegType.Scalar && reg.off !== 0) parts.push(`off=${snum(BigInt(reg.off))}`);
-  if (reg.isPacket || reg.type === RegType.PacketEnd) parts.push(`r=${unum(u64(BigInt(reg.range)))}`);
+  if (reg.isPacket) parts.push(`r=${unum(u64(BigInt(reg.range)))}`);
   if (reg.type === RegType.Mem) parts.push(`sz=${unum(BigInt(reg.memSize))}`);
   if (reg.type === RegType.Dynptr) parts.push(`type=${reg.dynptrType ?? '<invalid>'}`);
   if (bounds.isConst()) {

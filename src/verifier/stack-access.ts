@@ -326,6 +326,7 @@ export function assertInitialized(
   zeroAllowed: boolean,
   source: AccessSource,
   raw: RawMemory | undefined,
+  isWritten = false,
 ): void {
   if (size === 0 && !zeroAllowed) env.reject(Errno.EACCES, 'invalid zero-sized read');
   assertStackBounds(env, regno, off, size, source, source === 'helper' ? 'write' : 'read');
@@ -343,7 +344,7 @@ export function assertInitialized(
     raw.size = size;
     return;
   }
-  const isClobbered = source === 'helper';
+  const isClobbered = source === 'helper' && isWritten;
   for (let at = min; at < max + size; at++) {
     const index = slotIndex(at);
     const slot = frame.stack[index];

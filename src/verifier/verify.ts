@@ -5,6 +5,7 @@ import type { DisasmNames } from '../isa/disasm.js';
 import { Op } from '../isa/op.gen.js';
 import { ROWS } from '../isa/ops.js';
 import { TAIL_CALL, maySleep, movesPacket, traitsOf } from './call-traits.js';
+import type { Cfg } from './cfg.js';
 import { Point, buildCfg } from './cfg.js';
 import { Env, MAX_INSNS, MAX_SUBPROGS, Rejected } from './env.js';
 import type { SubprogInfo } from './env.js';
@@ -23,6 +24,8 @@ import { originsOf } from './trace-back.js';
 export interface VerifyOptions {
   /** 0 keeps messages only. */
   readonly logLevel?: LogLevel;
+  /** The log ends with the stack that each function uses. */
+  readonly stats?: boolean;
 }
 
 export interface VerifyStats {
@@ -66,9 +69,9 @@ export function verify(input: VerifierInput, options: VerifyOptions = {}): Verif
     verifyGlobals(env);
     checkStackDepth(env);
     checkExceptions(env);
-    return report(env, log, undefined);
+    return report(env, log, undefined, options.stats === true);
   } catch (error) {
-    if (error instanceof Rejected) return report(env, log, error);
+    if (error instanceof Rejected) return report(env, log, error, options.stats === true);
     throw error;
   }
 }
@@ -80,7 +83,12 @@ function namesOf(input: VerifierInput): DisasmNames {
   };
 }
 
-function report(env: Env | undefined, log: Log, refused: Rejected | undefined): VerifyResult {
+function report(
+  env: Env | undefined,
+  log: Log,
+  refused: Rejected | undefined,
+  withStats: boolean,
+): VerifyResult {
   const stats: VerifyStats = {
     insnsProcessed: env?.processed ?? 0,
     totalStates: env?.totalStates ?? 0,
@@ -90,8 +98,10 @@ function report(env: Env | undefined, log: Log, refused: Rejected | undefined): 
   const messages = log.lines.filter((line) => line.kind === 'message');
   const message = refused === undefined ? '' : (messages[messages.length - 1]?.text ?? refused.message);
   if (log.level > 0) {
-    const depths = env?.subprogs.map((subprog) => subprog.stackDepth) ?? [];
-    log.line(`stack depth ${depths.join('+')}`, 'stats');
+    if (withStats) {
+      const depths = env?.subprogs.map((subprog) => subprog.stackDepth) ?? [];
+      log.line(`stack depth ${depths.join('+')}`, 'stats');
+    }
     log.line(
       `processed ${stats.insnsProcessed} insns (limit ${MAX_INSNS}) max_states_per_insn ${stats.maxStatesPerInsn} ` +
         `total_states ${stats.totalStates} peak_states ${stats.peakStates} mark_read 0`,
@@ -232,8 +242,22 @@ function prepare(input: VerifierInput, log: Log): Env {
   const cfg = buildCfg(input.insns, cachedTraits, exceptions);
   if ('errno' in cfg) reject(log, cfg.errno, cfg.pc, cfg.message);
   checkAbnormalReturns(input, subprogs, log);
+  if (log.level === 2) logLiveRegs(input, cfg, log);
   spreadEffects(input, subprogs);
   return new Env(input, log, cfg, subprogs, new VerifierState());
+}
+
+/** Before each instruction: its loop, and the registers whose values may still be used. */
+function logLiveRegs(input: VerifierInput, cfg: Cfg, log: Log): void {
+  log.line('Live regs before insn:', 'state');
+  for (let pc = 0; pc < input.insns.length; pc++) {
+    if (input.insns.op[pc] === Op.hole) continue;
+    const scc = cfg.scc[pc] === 0 ? '    ' : `${String(cfg.scc[pc]).padStart(3)} `;
+    let regs = '';
+    for (let i = 0; i < 10; i++) regs += (cfg.liveRegs[pc] & (1 << i)) !== 0 ? String(i) : '.';
+    const insn = log.insnText(pc).replace(/^\d+: /, '');
+    log.line(`${scc}${String(pc).padStart(3)}: ${regs} ${insn}`, 'state');
+  }
 }
 
 /** Legacy loads and tail calls end a subprogram early, with 0: its callers must expect an int. */
