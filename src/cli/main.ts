@@ -9,6 +9,7 @@ import { addDisasm } from './disasm.js';
 import { addInspect } from './inspect.js';
 import type { CliIo, GlobalOptions } from './output.js';
 import { Exit, processIo, reportError } from './output.js';
+import { addSelftest } from './selftest.js';
 import { addVerify } from './verify.js';
 import { addRunCommand } from './run.js';
 
@@ -24,6 +25,7 @@ const COMMANDS: readonly AddCommand[] = [
   addConformance,
   addBuild,
   addVerify,
+  addSelftest,
 ];
 
 function version(): string {

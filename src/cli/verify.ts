@@ -1,5 +1,6 @@
 /** `bpfvm verify`: what the kernel would say to the programs of an object. */
 import type { Command } from 'commander';
+import type { CoreTarget } from '../btf/core.js';
 import type { ObjectSpec, ProgramSpec } from '../elf/object-spec.js';
 import type { VerifyResult } from '../verifier/verify.js';
 import type { AddCommand } from './main.js';
@@ -81,7 +82,7 @@ async function verdictsOf(
   spec: ObjectSpec,
   options: VerifyCommandOptions,
   level: 0 | 1 | 2,
-  target: import('../btf/core.js').CoreTarget | undefined,
+  target: CoreTarget | undefined,
 ): Promise<Verdict[]> {
   const { ObjectVerifier } = await import('../verify-object.js');
   const { humanReport } = await import('../verifier/human.js');
