@@ -7,9 +7,9 @@ import type { OpRow } from '../../src/isa/ops.js';
 import { ROWS } from '../../src/isa/ops.js';
 import { aluReference, atomicReference, conditionReference } from '../../src/isa/reference.js';
 
-const PACKET_BASE = 0x2000_0000n;
-const CTX_BASE = 0x3000_0000n;
-const STACK_BASE = 0x1000_0000n;
+const PACKET_BASE = 0x2000_0000;
+const CTX_BASE = 0x3000_0000;
+const STACK_BASE = 0x1000_0000;
 const FRAME_SIZE = 512n;
 const MAX_STEPS = 100_000;
 const MASK = 0xffff_ffff_ffff_ffffn;
@@ -36,6 +36,7 @@ class Machine {
   readonly frames: Frame[] = [];
   pc = 0;
   steps = 0;
+  private offset = 0;
   private readonly stack = new DataView(new ArrayBuffer(Number(FRAME_SIZE) * 8));
   private readonly ctx = new DataView(new ArrayBuffer(256));
 
@@ -43,38 +44,55 @@ class Machine {
     readonly program: DecodedProgram,
     private readonly packet: DataView,
   ) {
-    this.ctx.setUint32(76, Number(PACKET_BASE), true);
-    this.ctx.setUint32(80, Number(PACKET_BASE) + packet.byteLength, true);
-    this.r[1] = CTX_BASE;
-    this.r[10] = STACK_BASE + FRAME_SIZE;
+    this.ctx.setUint32(76, PACKET_BASE, true);
+    this.ctx.setUint32(80, PACKET_BASE + packet.byteLength, true);
+    this.r[1] = BigInt(CTX_BASE);
+    this.r[10] = BigInt(STACK_BASE) + FRAME_SIZE;
   }
 
-  /** The memory at an address, and the offset in it. */
-  private at(address: bigint, size: number): readonly [DataView, number] {
-    for (const [base, view] of [
-      [CTX_BASE, this.ctx],
-      [PACKET_BASE, this.packet],
-      [STACK_BASE, this.stack],
-    ] as const) {
-      if (address < base) continue;
-      const offset = Number(address - base);
-      if (offset + size <= view.byteLength) return [view, offset];
-    }
+  /** The memory that holds an address; `offset` is the place in it. */
+  private at(address: bigint, size: number): DataView {
+    const word = Number(address);
+    const [base, view] =
+      word >= CTX_BASE
+        ? [CTX_BASE, this.ctx]
+        : word >= PACKET_BASE
+          ? [PACKET_BASE, this.packet]
+          : [STACK_BASE, this.stack];
+    this.offset = word - base;
+    if (this.offset >= 0 && this.offset + size <= view.byteLength) return view;
     throw new Error(`insn ${this.pc}: access of ${size} bytes at 0x${address.toString(16)}`);
   }
 
   load(address: bigint, width: number): bigint {
-    const [view, offset] = this.at(address & MASK, width / 8);
-    let value = 0n;
-    for (let byte = width / 8 - 1; byte >= 0; byte--)
-      value = (value << 8n) | BigInt(view.getUint8(offset + byte));
-    return value;
+    const view = this.at(address & MASK, width / 8);
+    switch (width) {
+      case 8:
+        return BigInt(view.getUint8(this.offset));
+      case 16:
+        return BigInt(view.getUint16(this.offset, true));
+      case 32:
+        return BigInt(view.getUint32(this.offset, true));
+      default:
+        return view.getBigUint64(this.offset, true);
+    }
   }
 
   store(address: bigint, width: number, value: bigint): void {
-    const [view, offset] = this.at(address & MASK, width / 8);
-    for (let byte = 0; byte < width / 8; byte++)
-      view.setUint8(offset + byte, Number((value >> BigInt(8 * byte)) & 0xffn));
+    const view = this.at(address & MASK, width / 8);
+    switch (width) {
+      case 8:
+        view.setUint8(this.offset, Number(value & 0xffn));
+        break;
+      case 16:
+        view.setUint16(this.offset, Number(value & 0xffffn), true);
+        break;
+      case 32:
+        view.setUint32(this.offset, Number(value & 0xffff_ffffn), true);
+        break;
+      default:
+        view.setBigUint64(this.offset, value, true);
+    }
   }
 
   /** A big-endian packet load; undefined beyond the end. */
