@@ -101,6 +101,8 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   private readonly programsById = new Map<number, BpfProgram>();
   private readonly onPrintk: (line: string) => void;
   private readonly clock: () => bigint;
+  /** The CPU that programs run on. */
+  cpu = 0;
   private depth = 0;
   private idle: (() => void)[] = [];
   private lastMapId = 0;
@@ -212,7 +214,16 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   }
 
   currentCpu(): number {
-    return 0;
+    return this.cpu;
+  }
+
+  /** Runs the timers that programs started, when they are due; the process does not wait for them. */
+  wakeAfter(delayNs: bigint): void {
+    const timer: unknown = setTimeout(
+      () => this.run.timers.runDue(this.clock()),
+      Number(delayNs / 1_000_000n) + 1,
+    );
+    (timer as { unref?: () => void }).unref?.();
   }
 
   printk(text: string): void {

@@ -60,7 +60,7 @@ function run(
     const vm = new BpfVm();
     const object = vm.load(spec, { programs: [program.name], ...(target === undefined ? {} : { target }) });
     const data = { dataIn: new Uint8Array(TEST_DATA) };
-    const { retval } = testRun({ memory: vm.memory, run: vm.run }, object.program(program.name), data);
+    const { retval } = testRun(vm, object.program(program.name), data);
     if ((retval | 0) === expected) return { outcome: 'pass', detail: '' };
     return { outcome: 'fail', detail: `returned ${retval | 0}, must return ${expected}` };
   } catch (error) {

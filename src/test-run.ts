@@ -37,6 +37,8 @@ export interface TestRunResult {
 export interface TestRunHost {
   readonly memory: BpfMemory;
   readonly run: RunState;
+  readonly cpus: number;
+  cpu: number;
 }
 
 /** The run of one program type. */
@@ -87,6 +89,25 @@ export function testRun(host: TestRunHost, program: BpfProgram, options: TestRun
     });
   }
   for (const map of program.image.maps.values()) if (map instanceof CgroupStorageMap) map.reset();
+  const { cpu } = host;
+  if ((options.cpu ?? 0) >= host.cpus) {
+    const message = `program ${program.name}: test run: CPU ${options.cpu} of ${host.cpus}`;
+    throw new ErrnoError('ERR_BPF_TEST_RUN', Errno.ENXIO, message);
+  }
+  host.cpu = options.cpu ?? cpu;
+  try {
+    return runOn(runner, host, program, options);
+  } finally {
+    host.cpu = cpu;
+  }
+}
+
+function runOn(
+  runner: Runner,
+  host: TestRunHost,
+  program: BpfProgram,
+  options: TestRunOptions,
+): TestRunResult {
   return runner({
     host,
     program,

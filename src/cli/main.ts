@@ -6,7 +6,9 @@ import { addBtf } from './btf.js';
 import { addBuild } from './build.js';
 import { addConformance } from './conformance.js';
 import { addDisasm } from './disasm.js';
+import { addExec } from './exec.js';
 import { addInspect } from './inspect.js';
+import { addMap } from './map.js';
 import type { CliIo, GlobalOptions } from './output.js';
 import { Exit, processIo, reportError } from './output.js';
 import { addSelftest } from './selftest.js';
@@ -26,6 +28,8 @@ const COMMANDS: readonly AddCommand[] = [
   addBuild,
   addVerify,
   addSelftest,
+  addExec,
+  addMap,
 ];
 
 function version(): string {

@@ -107,6 +107,11 @@ export abstract class BpfMap {
     return this.spec.name;
   }
 
+  /** CPUs of the VM: per-CPU maps hold a value for each. */
+  get cpuCount(): number {
+    return this.env.cpus;
+  }
+
   get type(): MapType {
     return this.spec.type;
   }
