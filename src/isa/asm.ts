@@ -38,6 +38,8 @@ type Fields = { -readonly [Key in keyof OpFields]: OpFields[Key] };
 const COMMENT = /(;|\/\/|(^|\s)#).*$/;
 const LABEL = /^([A-Za-z_.$][\w.$]*):\s*/;
 const SLOT = /^\d+:\s*/;
+/** Longer than any instruction; it bounds what matching a line can cost. */
+const MAX_LINE = 500;
 const OPCODE = /^\(([0-9a-f]{2})\)\s*/i;
 
 /**
@@ -51,6 +53,7 @@ export function assemble(text: string, options: AsmOptions = {}): Uint8Array {
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const line = index + 1;
     let rest = raw.replace(COMMENT, '').trim();
+    if (rest.length > MAX_LINE) throw new AsmError(line, `${rest.length} characters`, `at most ${MAX_LINE}`);
     for (let label = LABEL.exec(rest); label !== null; label = LABEL.exec(rest)) {
       if (labels.has(label[1])) throw new AsmError(line, `label ${label[1]} is defined twice`);
       labels.set(label[1], slot);
