@@ -41,7 +41,6 @@ export class Machine implements StepView {
   private epoch = -1;
   private readonly checksArgs: boolean;
   private readonly isFunction: IsFunction;
-  private readonly checkArgs = checkHelperArgs;
   private readonly callback: RunState['callback'];
 
   constructor(
@@ -202,7 +201,7 @@ export class Machine implements StepView {
     if (helper === undefined) throw this.fault('unknown-helper', p, { detail: site.what });
     const { registers, run } = this;
     if (this.checksArgs) {
-      const problem = this.checkArgs(helper, registers, 2, this.memory, run, this.isFunction);
+      const problem = checkHelperArgs(helper, registers, 2, this.memory, run, this.isFunction);
       if (problem !== null) throw this.fault('bad-helper-argument', p, { detail: problem });
     }
     const result = invoke(helper.fn, run, registers, site.words);
