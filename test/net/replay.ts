@@ -213,8 +213,10 @@ export class RandomScenario {
   }
 
   private receive(name: SockName, fixed?: number): void {
-    const length = fixed ?? this.random.pick([3, 10, 65_536, 65_536]);
     if (this.closed.has(name)) return;
+    // A buffer that was read in part and is judged later is judged, and delivered, as a whole by the kernel.
+    const partly = this.sock(name).psock?.filtersRecv === true;
+    const length = fixed ?? (partly ? this.random.pick([3, 10, 65_536]) : 65_536);
     const got = this.sock(name).recv(length);
     this.lab.vm.net.settle();
     const wait = (this.config.apply ?? 0) > 0 ? WAIT_HELD : WAIT;
