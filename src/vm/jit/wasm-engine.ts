@@ -93,6 +93,7 @@ class WasmProgram implements Executable {
       },
     };
     this.callback = (fn, args) => this.callBack(fn, args);
+    this.leaveFrames();
     this.build();
   }
 
@@ -105,6 +106,7 @@ class WasmProgram implements Executable {
     run.ctx = ctx;
     run.tailCall = null;
     run.tailCalls = 0;
+    run.insns = 0;
     return this.enter(ctx);
   }
 
@@ -124,7 +126,13 @@ class WasmProgram implements Executable {
       throw error instanceof WebAssembly.RuntimeError ? this.strayAccess(error) : error;
     } finally {
       this.isActive = isActive;
+      if (!isActive) this.leaveFrames();
     }
+  }
+
+  /** Nothing is under way: a callback (after bpf_throw) would run in frame 0. */
+  private leaveFrames(): void {
+    this.memory.i32[(this.control + Control.frame) >> 2] = this.stack.base - STACK_FRAME_SIZE;
   }
 
   /** A tail call from a subprogram leaves the frames below it alive, also where the program calls itself. */
@@ -180,9 +188,14 @@ class WasmProgram implements Executable {
     const registers = memory.i32.subarray(at, at + 20);
     if ((pc & OUT_OF_FUEL) !== 0) throw this.outOfFuel(pc & ~OUT_OF_FUEL, registers, frame);
     this.learner.missed(pc, registers);
+    const { insns } = this.runState;
     const low = fallback.resume(pc, registers, frame);
-    memory.i32[this.resultIndex] = low;
-    memory.i32[this.resultIndex + 1] = fallback.resultHi;
+    const { i32 } = memory;
+    i32[this.resultIndex] = low;
+    i32[this.resultIndex + 1] = fallback.resultHi;
+    // What the interpreter did is paid here: else a program that goes astray often would run far beyond its limit.
+    const fuel = (control + Control.fuel) >> 2;
+    i32[fuel] = Math.max(i32[fuel] - (this.runState.insns - insns), -1);
     return low;
   }
 

@@ -65,6 +65,9 @@ const CRIMES: readonly (readonly [string, string, string])[] = [
   ['loops for ever behind a condition', 'r0 = 1\nagain: if r0 != 0 goto again\nexit', 'out-of-fuel'],
   ['loops for ever in a loop that has two entries',
    'r0 = 1\nif r1 == 0 goto b\na: r0 += 1\nb: r0 |= 1\nif r0 != 0 goto a\nexit', 'out-of-fuel'],
+  ['hides its loops in a subprogram whose pointer is not what the engine guesses',
+   'r6 = r1\nr1 = r10\nr1 += -8\ncall f\nagain: r1 = r6\ncall f\ngoto again\nexit\n' +
+   'f: r0 = *(u8 *)(r1 +0)\nr2 = 40000\nloop: r2 += -1\nif r2 != 0 goto loop\nexit', 'out-of-fuel'],
   ['calls itself without end', 'call f\nexit\nf: call f\nexit', 'call-depth'],
   ['calls two subprograms in turn without end', 'call f\nexit\nf: call g\nexit\ng: call f\nexit', 'call-depth'],
   ['doubles its calls at every level', tree(20), 'call-depth'],
