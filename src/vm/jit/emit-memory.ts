@@ -163,7 +163,8 @@ function check(g: Generator, pc: number, base: number, off: number, size: number
     return;
   }
   g.exitIf();
-  hulls.remember(base, low, high, write);
+  const isWritable = g.target.bounds.lasting.get(predict.guess[base])?.writable === true;
+  hulls.remember(base, low, high, write || isWritable);
 }
 
 const load =

@@ -45,15 +45,43 @@ export const needsCheck = (g: Generator, pc: number): boolean => {
   return checks === 'exact' || (checks === 'proved' && image.proved?.[pc] !== 1);
 };
 
-/** Offsets [low, high) from a base register that a check in this block has covered. */
+/** Offsets [low, high) from a base register that a check has covered, in this block or on the only way to it. */
 export class Hulls {
   private readonly low = new Int32Array(11);
   private readonly high = new Int32Array(11);
   private readonly writable = new Uint8Array(11);
 
+  /** What successors that only one edge enters are given; blocks without an entry start with nothing. */
+  private readonly handed = new Map<number, Hulls>();
+
   clear(): void {
     this.low.fill(0);
     this.high.fill(0);
+  }
+
+  /** Starts a block. */
+  enter(block: number): void {
+    const given = this.handed.get(block);
+    if (given === undefined) {
+      this.clear();
+      return;
+    }
+    this.handed.delete(block);
+    this.copy(given);
+  }
+
+  /** Hands what is covered now to a block that is entered from here only. */
+  leave(to: number): void {
+    if (this.high.every((high, register) => high <= this.low[register])) return;
+    const given = new Hulls();
+    given.copy(this);
+    this.handed.set(to, given);
+  }
+
+  private copy(from: Hulls): void {
+    this.low.set(from.low);
+    this.high.set(from.high);
+    this.writable.set(from.writable);
   }
 
   forget(register: number): void {

@@ -234,7 +234,8 @@ export function compileModule(
     checksArgs: options.checks === 'exact' || (options.checks === 'proved' && image.proved === undefined),
     stackBase: layout.stack.base,
     control: layout.control,
-    countsDepth: graph.depth > MAX_CALL_FRAMES,
+    // An entry that is not in frame 0 leaves less room than the graph knows of.
+    countsDepth: graph.depth > MAX_CALL_FRAMES || graph.isMainShared,
     bounds,
     index: {
       resume,

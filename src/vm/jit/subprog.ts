@@ -48,14 +48,17 @@ function blockEmitter(g: Generator, flow: Flow, guesses: EntryGuesses): BlockEmi
   };
 
   const hand = (block: number, to: number): void => {
-    if (to > block) predict.leave(to, flow.forwardPreds[to] === 1 && flow.isHeader[to] === 0);
+    if (to <= block) return;
+    const isOnly = flow.forwardPreds[to] === 1 && flow.isHeader[to] === 0;
+    predict.leave(to, isOnly);
+    if (isOnly) hulls.leave(to);
   };
 
   return {
     body: (block) => {
       const end = flow.taken[block] >= 0 ? flow.end[block] - 1 : flow.end[block];
       g.blockEnd = end;
-      hulls.clear();
+      hulls.enter(block);
       predict.enter(block);
       for (let pc = flow.start[block]; pc < end; pc++) if (op[pc] !== Op.hole) instruction(pc);
       hand(block, flow.next[block]);
