@@ -83,7 +83,8 @@ function draft(elf: ElfFile, symbol: ElfSymbol, btf: Btf | undefined, declared: 
   }
   if (type.linkage !== BtfLinkage.Extern) throw refuse('BTF says that it is defined here');
   const section = declared.sections.get(type.id);
-  if (section === undefined) throw refuse('in no section', 'declare it with __ksym or __kconfig');
+  if (section === undefined)
+    throw refuse('in no section', 'declare it with __ksym or __kconfig, or link the object that defines it');
   if (section === KSYMS_SECTION) return { symbol, type, section, size: 0, align: 0 };
   if (section !== KCONFIG_SECTION) throw refuse(`in section ${section}, which is not for externs`);
   if (type.kind === BtfKind.Func) throw refuse(`a function in ${KCONFIG_SECTION}`);
