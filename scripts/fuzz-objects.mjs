@@ -1,5 +1,5 @@
 // `fuzz-objects.mjs [--count N] [--seed S] [--case I] [--stage read|types|load] [--damage any|types] [--corpus DIR]
-//   [--limit MS]`
+//   [--limit MS] [--kinds KIND,KIND...]`
 // Damages objects and gives them to the reader (read) or to the whole loader, verifier included (load), or
 // reads, describes, prints and relocates (types). Damage is anywhere, or to types and symbols only. Every case must
 // give a value or a BpfError, within the time limit. Prints the seed; `--seed S --case I` repeats one case and writes it
@@ -16,14 +16,24 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const load = (file) => import(pathToFileURL(path.join(root, 'dist/src', file)).href);
 const text = { type: 'string' };
 const { values } = parseArgs({
-  options: { count: text, seed: text, case: text, stage: text, corpus: text, limit: text, damage: text },
+  options: {
+    count: text,
+    seed: text,
+    case: text,
+    stage: text,
+    corpus: text,
+    limit: text,
+    kinds: text,
+    damage: text,
+  },
 });
 const seed = values.seed === undefined ? Math.floor(Math.random() * 0x7fffffff) : Number(values.seed);
 const only = values.case === undefined ? undefined : Number(values.case);
 const count = Number(values.count ?? 1000);
 const limit = Number(values.limit ?? 100);
 const stage = values.stage ?? 'load';
-const damage = values.damage === 'types' ? mutateTypes : mutate;
+const kinds = values.kinds?.split(',');
+const damage = values.damage === 'types' ? mutateTypes : (bytes, rng) => mutate(bytes, rng, kinds);
 
 const { BpfError } = await load('errors.js');
 

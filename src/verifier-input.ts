@@ -1,6 +1,6 @@
 /** From an object file's program to what the verifier is given: the two layers do not know each other. */
 import type { Btf } from './btf/btf.js';
-import type { BtfFuncProto, BtfType } from './btf/types.js';
+import type { BtfType } from './btf/types.js';
 import { BtfKind, BtfLinkage } from './btf/types.js';
 import type { ObjectSpec, ProgramSpec } from './elf/object-spec.js';
 import { kfuncById } from './helpers/kfuncs.js';
@@ -113,8 +113,10 @@ function subprogsOf(btf: Btf, p: ProgramToVerify): VerifierSubprog[] {
   return p.program.funcInfo.map((info, i): VerifierSubprog => {
     const func = btf.type(info.typeId);
     const start = info.pc;
-    if (func.kind !== BtfKind.Func) return { start, name: `func${i}`, isGlobal: false };
-    const proto = btf.type(func.type) as BtfFuncProto;
+    const proto = func.kind === BtfKind.Func ? btf.type(func.type) : undefined;
+    if (func.kind !== BtfKind.Func || proto?.kind !== BtfKind.FuncProto) {
+      return { start, name: `func${i}`, isGlobal: false };
+    }
     const isGlobal = i > 0 && func.linkage === BtfLinkage.Global;
     return {
       start,

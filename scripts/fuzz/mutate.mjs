@@ -234,15 +234,16 @@ const DAMAGE = {
   },
 };
 
-const KINDS = Object.keys(DAMAGE);
+/** Names of all kinds of damage. */
+export const KINDS = Object.keys(DAMAGE);
 
 /** A damaged copy of `original`, and the kinds of damage that were done to it. */
-export function mutate(original, rng) {
+export function mutate(original, rng, allowed = KINDS) {
   const sections = layout(original);
   let bytes = original.slice();
   const kinds = [];
   for (let count = 1 + (rng.below(3) === 0 ? rng.below(6) : 0); count > 0; count--) {
-    const kind = rng.pick(KINDS);
+    const kind = rng.pick(allowed);
     kinds.push(kind);
     if (bytes.length < 64) break;
     bytes = DAMAGE[kind](bytes, sections, rng) ?? bytes;
