@@ -110,8 +110,8 @@ const enum Exit {
 /**
  * Runs from position `start` to the exit of the frame that is on top now.
  *
- * The inner loop calls nothing: so the compiler knows that the arrays' addresses and lengths stay what they are, and the
- * loop is twice as fast. What needs a call leaves the loop, is done, and enters it again. `| 0` keeps positions and fuel
+ * The inner loop calls nothing: so V8 looks up the array once an instruction and keeps what it needs in registers, which
+ * is a quarter faster. What needs a call leaves the loop, is done, and enters it again. `| 0` keeps positions and fuel
  * plain integers.
  *
  * A case ends with `continue` for the next instruction, with `break` for a taken jump to the position in word 1, or with

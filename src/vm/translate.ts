@@ -2,11 +2,11 @@
  * A program as the interpreter's loop reads it. All is in one array, because each array costs the loop a check of what it
  * is and where: the registers, saved frames, the constants, and behind them the code, four words an instruction.
  *
- *      word 0                          1                2             3
- *      +----------+---------+--------+----------------+-------------+-------------+
- *      | op 0..7  | dst 8.. | src 13..31 | offset, target,| lowest      | number of   |
- *      |          |      12 |        | site or imm    | base value  | base values |
- *      +----------+---------+--------+----------------+-------------+-------------+
+ *      word 0                            1                2            3
+ *      +---------+-----------+------------+----------------+------------+-------------+
+ *      | op 0..7 | dst 8..12 | src 13..31 | offset, target,| lowest     | number of   |
+ *      |         |           |            | site or imm    | base value | base values |
+ *      +---------+-----------+------------+----------------+------------+-------------+
  *
  * dst and src are indices of the low words of registers or constants. An immediate is thus a register that nothing
  * writes, and `add64_imm` and `add64_reg` are one case. Positions (`p`) are indices of the array too; the second slot of
