@@ -47,8 +47,6 @@ export interface CompiledModule {
   readonly packetOffset: number;
   /** The host says in which frame the entry runs. */
   readonly usesEntryFrame: boolean;
-  /** Helper imports check their arguments. */
-  readonly checksArgs: boolean;
 }
 
 /** Where the module's fixed addresses are. */
@@ -212,9 +210,7 @@ export function compileModule(
 ): CompiledModule {
   const types = new Types();
   const imports = new Imports(types, image, omitted);
-  const resume = imports.add('resume', 2);
-  const check = imports.add('check', 4);
-  const loadPacket = imports.add('load_packet', 2);
+  const host = importHost(imports);
   for (let pc = 0; pc < image.insns.length; pc++) {
     const op = image.insns.op[pc] as Op;
     if (op === Op.call || op === Op.call_kfunc) imports.at(pc);
@@ -238,9 +234,7 @@ export function compileModule(
     countsDepth: graph.depth > MAX_CALL_FRAMES || graph.isMainShared,
     bounds,
     index: {
-      resume,
-      check,
-      loadPacket,
+      ...host,
       helperOf: (pc) => imports.at(pc),
       subprogs: new Map(sources.map(({ info }) => [info.from, info])),
     },
@@ -263,9 +257,15 @@ export function compileModule(
     callbacks: graph.callbacks,
     packetOffset,
     usesEntryFrame: graph.isMainShared,
-    checksArgs: target.checksArgs,
   };
 }
+
+/** The imports that every module has, besides helpers. */
+const importHost = (imports: Imports) => ({
+  resume: imports.add('resume', 2),
+  check: imports.add('check', 4),
+  loadPacket: imports.add('load_packet', 2),
+});
 
 /** Writes all sections; returns the packet offset that was found. */
 function writeModule(
