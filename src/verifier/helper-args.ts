@@ -13,6 +13,7 @@ import { assertInit } from './registers.js';
 import type { DynptrType, Reg } from './reg-state.js';
 import { RegFlag, RegType, regTypeName } from './reg-state.js';
 import { assertUnmoved } from './region-access.js';
+import { isKeyInArray } from './constant-key.js';
 import { objectSlot } from './stack-object.js';
 import { frameOf } from './stack-access.js';
 import { readConstString } from './const-string.js';
@@ -33,6 +34,8 @@ export interface CallArgs {
   subprog: number;
   /** Largest size given for memory that the helper fills. */
   maxSize: bigint;
+  /** The key, where it is a known number below the array's size: the look-up cannot fail. */
+  isKeyPresent: boolean;
   /** A kernel pointer's place in a map, for bpf_kptr_xchg. */
   kptrTarget: string;
   percpu: Reg | null;
@@ -48,6 +51,7 @@ export const newCallArgs = (): CallArgs => ({
   memSize: 0,
   subprog: -1,
   maxSize: 0n,
+  isKeyPresent: false,
   kptrTarget: '',
   percpu: null,
 });
@@ -256,6 +260,7 @@ function checkMeaning(env: Env, fn: Helper, index: number, base: ArgBase, args: 
       return;
     case 'map_key':
       assertHelperMemory(env, { regno, size: args.map!.keySize, access: 'read', zeroAllowed: false });
+      args.isKeyPresent = isKeyInArray(env, regno, args.map!);
       return;
     case 'map_value':
       if (arg.nullable === true && reg.isNullScalar) return;

@@ -157,7 +157,9 @@ function particular(env: Env, fn: Helper, args: CallArgs): boolean {
 
 function result(env: Env, fn: Helper, args: CallArgs, kptr: string): Reg {
   const { ret } = fn;
-  const flags = (ret.nullable === true ? RegFlag.OrNull : 0) | (ret.rdonly === true ? RegFlag.RdOnly : 0);
+  const isSure = args.isKeyPresent && fn.name === 'bpf_map_lookup_elem';
+  const flags =
+    (ret.nullable === true && !isSure ? RegFlag.OrNull : 0) | (ret.rdonly === true ? RegFlag.RdOnly : 0);
   switch (ret.base) {
     case 'integer':
       return UNKNOWN_SCALAR;
@@ -167,7 +169,7 @@ function result(env: Env, fn: Helper, args: CallArgs, kptr: string): Reg {
       const value = Reg.pointer(RegType.MapValue, flags);
       value.map = args.map;
       value.mapUid = args.mapUid;
-      if (ret.nullable !== true && args.map?.fields.some((f) => f.kind === 'spin_lock') === true) {
+      if ((flags & RegFlag.OrNull) === 0 && args.map?.fields.some((f) => f.kind === 'spin_lock') === true) {
         value.id = env.nextId();
       }
       return value;
