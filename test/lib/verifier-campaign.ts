@@ -75,7 +75,7 @@ class SafeRunner {
         const dataIn = new Uint8Array(14 + rng.below(80)).map(() => rng.below(256));
         // No protocol that a test run would look into.
         dataIn[12] = 0x99;
-        testRun({ memory: this.vm.memory, run: this.vm.run }, program, { dataIn });
+        testRun(this.vm, program, { dataIn });
       }
       return undefined;
     } catch (error) {
