@@ -176,13 +176,14 @@ const MAX_ZEROS = 1024;
 function globalSummaries(spec: ObjectSpec, forPeople: boolean): GlobalSummary[] {
   let left = MAX_PRINTED;
   const format = forPeople ? formatText : formatValue;
+  const contents = new Map(spec.maps.map((map) => [map.name, map.initialValue]));
   return spec.globals.map((global) => {
     const { name, section, map, offset, size, typeId } = global;
     const base = { name, section, map, offset, size };
     const { btf } = spec;
     if (btf === undefined || typeId === 0) return { ...base, declaration: name };
     const declaration = orUndefined(() => declareC(btf, typeId, name)) ?? name;
-    const bytes = initialBytes(global, spec);
+    const bytes = initialBytes(global, contents.get(map));
     left -= bytes?.length ?? 0;
     const value = bytes && left >= 0 ? orUndefined(() => format(btf, typeId, bytes)) : undefined;
     return { ...base, declaration, ...(value === undefined ? {} : { value }) };
@@ -190,8 +191,10 @@ function globalSummaries(spec: ObjectSpec, forPeople: boolean): GlobalSummary[] 
 }
 
 /** What a variable holds at first; of sections without contents, zeros, of which large ones are not worth a look. */
-function initialBytes({ map, offset, size }: GlobalSpec, spec: ObjectSpec): Uint8Array | undefined {
-  const contents = spec.maps.find((candidate) => candidate.name === map)?.initialValue;
+function initialBytes(
+  { offset, size }: GlobalSpec,
+  contents: Uint8Array | undefined,
+): Uint8Array | undefined {
   if (contents !== undefined) return contents.subarray(offset, offset + size);
   return size <= MAX_ZEROS ? new Uint8Array(size) : undefined;
 }

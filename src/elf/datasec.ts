@@ -16,9 +16,11 @@ const EXTERN_SECTIONS: readonly string[] = ['.kconfig', '.ksyms'];
  */
 export function fixDatasecs(elf: ElfFile, symbols: SymbolTable, btf: Btf): Btf {
   const changed = new Map<number, BtfType>();
+  const sizes = new Map<string, number>();
+  for (const { name, size } of elf.sections) if (!sizes.has(name)) sizes.set(name, size);
   for (const type of btf.types) {
     if (type.kind !== BtfKind.Datasec) continue;
-    changed.set(type.id, fixDatasec(elf, symbols, btf, type, changed));
+    changed.set(type.id, fixDatasec(elf, symbols, btf, type, changed, sizes));
   }
   return changed.size === 0 ? btf : btf.withTypes(changed);
 }
@@ -29,11 +31,12 @@ function fixDatasec(
   btf: Btf,
   datasec: BtfDatasec,
   changed: Map<number, BtfType>,
+  sizes: ReadonlyMap<string, number>,
 ): BtfDatasec {
   const byOffset = (vars: readonly BtfSecVar[]): BtfSecVar[] => vars.toSorted((a, b) => a.offset - b.offset);
   if (EXTERN_SECTIONS.includes(datasec.name)) return { ...datasec, vars: byOffset(datasec.vars) };
   const place = datasec.size === 0;
-  const size = place ? sectionSize(elf, datasec.name) : datasec.size;
+  const size = place ? sectionSize(elf, sizes, datasec.name) : datasec.size;
   const vars = datasec.vars.map((entry) => {
     const variable = btf.type(entry.type);
     if (variable.kind !== BtfKind.Var) {
@@ -54,10 +57,8 @@ function asStatic(variable: BtfVar): BtfVar {
   return { ...variable, linkage: BtfLinkage.Static };
 }
 
-function sectionSize(elf: ElfFile, name: string): number {
-  const section = elf.sections.find((candidate) => candidate.name === name);
-  if (section === undefined || section.size === 0) {
-    throw elfError(elf, 'DATASEC', `BTF describes section ${name}, which is missing or empty`);
-  }
-  return section.size;
+function sectionSize(elf: ElfFile, sizes: ReadonlyMap<string, number>, name: string): number {
+  const size = sizes.get(name) ?? 0;
+  if (size === 0) throw elfError(elf, 'DATASEC', `BTF describes section ${name}, which is missing or empty`);
+  return size;
 }

@@ -253,13 +253,18 @@ function exceptionCallbacks(file: ObjectFile, table: FunctionTable): ReadonlyMap
   );
   if (btf === undefined || tags === undefined || tags.length === 0) return found;
   const repeated = new Set<RawFunction>();
+  const [programs, subprogs] = [new Map<string, RawFunction>(), new Map<string, RawFunction>()];
+  for (const fn of table.functions) {
+    const names = fn.section.index === file.text ? subprogs : programs;
+    if (!names.has(fn.name)) names.set(fn.name, fn);
+  }
   for (const tag of tags) {
     if (tag.kind !== BtfKind.DeclTag || tag.component !== -1) continue;
     const program = btf.type(tag.type).name;
-    const fn = table.functions.find((f) => f.name === program && f.section.index !== file.text);
+    const fn = programs.get(program);
     if (fn === undefined) continue;
     const name = tag.name.slice(CALLBACK_TAG.length);
-    const callback = table.functions.find((f) => f.name === name && f.section.index === file.text);
+    const callback = subprogs.get(name);
     if (callback === undefined || !callback.isGlobal || callback.isHidden) {
       throw elfError(
         file.elf,

@@ -54,6 +54,7 @@ export class Relocator {
   private readonly core: CoreRelocator | undefined;
   private readonly externs: ReadonlyMap<string, { readonly extern: ExternSpec; readonly index: number }>;
   private readonly mapIndex: ReadonlyMap<string, number>;
+  private readonly kconfigMap: string | undefined;
 
   constructor(spec: ObjectSpec, targets: RelocationTargets) {
     this.spec = spec;
@@ -65,6 +66,7 @@ export class Relocator {
         : new CoreRelocator(spec.btf, targets.core ?? builtinTarget());
     this.externs = new Map(spec.externs.map((extern, index) => [extern.name, { extern, index }]));
     this.mapIndex = new Map(spec.maps.map((map, index) => [map.name, index]));
+    this.kconfigMap = spec.maps.find((map) => map.name.endsWith('.kconfig'))?.name;
   }
 
   /**
@@ -140,8 +142,8 @@ export class Relocator {
   ): string | undefined {
     const { extern } = this.externs.get(name)!;
     if (extern.kconfig !== undefined) {
-      const map = this.spec.maps.find((candidate) => candidate.name.endsWith('.kconfig'));
-      const id = map === undefined ? undefined : this.targets.mapId(map.name);
+      const map = this.kconfigMap;
+      const id = map === undefined ? undefined : this.targets.mapId(map);
       if (id === undefined) throw this.refuse(program, pc, `extern ${name}: no map of kernel-config values`);
       writer.load(pc, PSEUDO_MAP_VALUE, id, extern.kconfig.offset);
       return undefined;
