@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { BpfVm, u32 } from '../../src/index.js';
+import { createProgram } from '../../src/cli/main.js';
 import { bpfvm } from '../lib/fake-io.js';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -32,4 +33,16 @@ it('files that are linked exist', () => {
   for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
     expect(() => readFileSync(target!), target).not.toThrow();
   }
+});
+
+it('commands that are named exist', () => {
+  const io = {
+    out: () => undefined,
+    err: () => undefined,
+    isTty: false,
+    stdin: () => Promise.resolve(Buffer.alloc(0)),
+  };
+  const known = createProgram(io).commands.map((command) => command.name());
+  const named = [...readme.matchAll(/`bpfvm ([a-z]+)/g)].map((match) => match[1]);
+  expect(known).toEqual(expect.arrayContaining(named));
 });

@@ -42,6 +42,10 @@ const NO_ELF: typeof BAD = [
 /** Commands that take objects, and what else they want. `raw`: they take bytes that are no ELF, too. */
 const COMMANDS: readonly { argv: readonly string[]; raw?: boolean }[] = [
   { argv: ['run'] },
+  { argv: ['verify'] },
+  { argv: ['inspect'] },
+  { argv: ['exec'] },
+  { argv: ['selftest'] },
   { argv: ['disasm'], raw: true },
 ];
 
