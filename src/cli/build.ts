@@ -11,9 +11,10 @@ interface BuildOptions {
   readonly checks: string;
   readonly fuel: string;
   readonly btf?: string;
+  readonly verify: boolean;
 }
 
-const CHECKS: readonly CheckMode[] = ['exact', 'off'];
+const CHECKS: readonly CheckMode[] = ['exact', 'proved', 'off'];
 
 const HELP = `
 The module imports its memory and the helpers it calls, and exports run(ctx) -> r0. Its custom section "bpfvm" tells
@@ -31,10 +32,11 @@ export const addBuild: AddCommand = (program, io) => {
     .requiredOption('-o, --output <file>', 'where to write the module')
     .option(
       '--checks <mode>',
-      'exact: check memory accesses, ask the host where the region is unknown; off: none',
+      'exact: every memory access; proved: those that the verifier has not proved; off: none',
       'exact',
     )
     .option('--fuel <number>', 'loop iterations and calls of one run; 0: unlimited', '100000000')
+    .option('--no-verify', 'check the structure of the program only')
     .option('--btf <file>', 'types to relocate against; default: those of the running kernel')
     .addHelpText('after', HELP)
     .action((file: string, options: BuildOptions, command: Command) => build(io, file, options, command));
@@ -48,7 +50,7 @@ async function build(io: CliIo, file: string, options: BuildOptions, command: Co
   const engineOptions = await parseOptions(options);
   const spec = readObjectFile(file);
   const target = coreTarget([spec], options.btf);
-  const vm = new BpfVm();
+  const vm = new BpfVm({ verify: options.verify });
   const object = vm.load(spec, { programs: [options.prog], ...(target === undefined ? {} : { target }) });
   const { image } = object.program(options.prog);
   const module = buildStandalone(image, vm.memory, engineOptions);

@@ -84,6 +84,15 @@ describe('bpfvm build', () => {
     expect(() => hostOf(module, info, 37).run(80)).toThrow('fault at 17');
   });
 
+  it('asks nothing with --checks proved, but for what the verifier did not see', async () => {
+    const proved = await build(...count, '--checks', 'proved');
+    const host = hostOf(proved.module, proved.info);
+    expect(host.run(80)).toBe(2);
+    expect(host.asked).toEqual([]);
+    const unseen = await build(...count, '--checks', 'proved', '--no-verify');
+    expect(() => hostOf(unseen.module, unseen.info, 37).run(80)).toThrow('fault at 17');
+  });
+
   it('asks nothing with --checks off', async () => {
     const { module, info } = await build(...count, '--checks', 'off', '--fuel', '0');
     const { run, asked } = hostOf(module, info);
