@@ -23,8 +23,7 @@ export interface NetEnv {
 export type InetFamily = typeof AF_INET | typeof AF_INET6;
 
 const FIRST_FD = 3;
-/** Deliveries in one go after which a loop of redirects is assumed. */
-const MAX_DELIVERIES = 1_000_000;
+const MAX_DELIVERIES = 100_000;
 
 export function loopback(family: number): Uint8Array {
   const ip = new Uint8Array(family === AF_INET6 ? 16 : 4);
@@ -48,6 +47,8 @@ export class Net implements SockTable {
   /** Psocks whose target was full: tried again whenever work runs. */
   private readonly stalled = new Set<SkPsock>();
   private readonly held = new Set<TcpSock>();
+  /** Deliveries in one go after which a loop of redirects is assumed. */
+  maxDeliveries = MAX_DELIVERIES;
   private running = false;
   /** Called when all work is done that an operation caused. */
   readonly onQuiet = new Set<() => void>();
@@ -186,7 +187,7 @@ export class Net implements SockTable {
       for (const psock of this.queue) {
         this.queue.delete(psock);
         if (psock.work()) this.stalled.add(psock);
-        if (++deliveries > MAX_DELIVERIES) throw endlessRedirect();
+        if (++deliveries > this.maxDeliveries) throw endlessRedirect(deliveries);
       }
     } finally {
       this.running = false;
@@ -206,8 +207,8 @@ export class Net implements SockTable {
   }
 }
 
-function endlessRedirect(): BpfError {
-  return new BpfError('ERR_BPF_NET_LOOP', `${MAX_DELIVERIES} redirects in one go`, {
+function endlessRedirect(deliveries: number): BpfError {
+  return new BpfError('ERR_BPF_NET_LOOP', `${deliveries} redirects in one go`, {
     hint: 'do two sockets redirect to each other for ever?',
   });
 }

@@ -269,7 +269,8 @@ export class SkPsock {
 
   /** Delivers what waits. True where it stopped for lack of room. */
   work(): boolean {
-    while (this.enabled) {
+    // Only what waits now: a delivery may bring more, and others have their turn in between.
+    for (let count = this.pending.length; count > 0 && this.enabled; count--) {
       const next = this.pending[0] as Pending | undefined;
       if (next === undefined) return false;
       while (next.length > 0) {
@@ -286,6 +287,7 @@ export class SkPsock {
       this.pending.shift();
       if (this.waiting.size > 0 && this.pendingBytes < MAX_PENDING / 2) this.release();
     }
+    this.sk.net.schedule(this);
     return false;
   }
 

@@ -215,3 +215,16 @@ describe('a full target', () => {
     expect(drained).toBe(sent);
   });
 });
+
+describe('redirects that go round', () => {
+  it('for ever end with an error instead of a hang', () => {
+    const lab = new Lab();
+    lab.attach('stream');
+    lab.verdict(REDIRECT);
+    lab.map('src_map').updateSock(u32(0), lab.b);
+    lab.map('dst_map').updateSock(u32(0), lab.a);
+    lab.vm.net.maxDeliveries = 100;
+    // What b receives is sent on a, which sends it to b.
+    expect(() => lab.a.send(text('ping'))).toThrow(/redirects in one go/);
+  });
+});

@@ -56,6 +56,7 @@ export class RandomScenario {
 
   /** Undefined where two sockets would redirect to each other for ever. */
   run(): Replayed | undefined {
+    this.lab.vm.net.maxDeliveries = 1000;
     try {
       this.begin();
       const steps = 6 + this.random.below(14);
