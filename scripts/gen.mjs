@@ -18,6 +18,7 @@ async function supportTables(ROWS) {
     'progs/sec-names',
     'helpers/registry',
     'helpers/kfuncs',
+    'test-run',
   ];
   const loaded = await Promise.all(modules.map((name) => load(`src/${name}.js`)));
   return Object.assign({ ROWS }, ...loaded);

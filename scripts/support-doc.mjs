@@ -32,7 +32,7 @@ function returnsText(row) {
   return row.returns === undefined ? 'any' : row.returns.join(' to ');
 }
 
-function progRows({ PROG_TYPES, progTypeName, secNames, lookupSecName }) {
+function progRows({ PROG_TYPES, progTypeName, secNames, lookupSecName, hasTestRun }) {
   const names = secNames();
   return PROG_TYPES.map((row) => [
     code(progTypeName(row.type)),
@@ -42,7 +42,7 @@ function progRows({ PROG_TYPES, progTypeName, secNames, lookupSecName }) {
       .join(' '),
     row.packet,
     returnsText(row),
-    row.testRun ? 'yes' : '',
+    hasTestRun(row.type) ? 'yes' : '',
   ]);
 }
 
@@ -85,10 +85,7 @@ export function supportDoc(tables) {
     ...table(['type', 'state', 'holds'], mapRows(tables)),
     '',
     '## Program types',
-    ...table(
-      ['type', 'SEC() names', 'packet access', 'returns', 'BPF_PROG_TEST_RUN in Linux'],
-      progRows(tables),
-    ),
+    ...table(['type', 'SEC() names', 'packet access', 'returns', 'test run'], progRows(tables)),
     '',
     '## Helpers',
     'One that is `errno` has no meaning in userspace: the verifier knows its prototype, a call returns an errno or NULL.',
@@ -109,6 +106,7 @@ function readmeTable(tables) {
   const maps = tables.MAP_TYPES.slice(1);
   const full = maps.filter((row) => row.state === 'full').map((row) => row.name);
   const helpers = helpersById(tables.HELPERS);
+  const run = tables.PROG_TYPES.filter((row) => tables.hasTestRun(row.type)).length;
   return table(
     ['', 'supported'],
     [
@@ -116,7 +114,7 @@ function readmeTable(tables) {
       ['map types', `${full.length} of ${maps.length}: ${full.join(', ')}`],
       [
         'program types',
-        `${tables.PROG_TYPES.length} read and checked; sk_skb, sk_msg and sock_ops run on sockets`,
+        `${tables.PROG_TYPES.length} read and checked; sk_skb, sk_msg and sock_ops run on sockets, ${run} by test run`,
       ],
       [
         'helpers',

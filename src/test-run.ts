@@ -75,6 +75,9 @@ const RUNNERS: Readonly<Partial<Record<ProgType, Runner>>> = {
   [ProgType.Syscall]: runRawContext,
 };
 
+/** Whether programs of a type can be run by `testRun`. */
+export const hasTestRun = (type: ProgType): boolean => RUNNERS[type] !== undefined;
+
 /**
  * Runs a program once or `repeat` times on the same packet.
  * @throws ErrnoError `ERR_BPF_TEST_RUN` with the kernel's errno: EINVAL for a packet too short or a context that says
