@@ -19,6 +19,8 @@ import { SHN_LORESERVE, SymbolBind, SymbolTable, isExtern, readRelocs } from './
 /** Sections of which one copy is enough, where all say the same. */
 const SHARED: readonly string[] = ['license', 'version'];
 const REL_SIZE = 16;
+const MAX_ALIGN = 4096;
+const GROWTH = 16;
 
 /** Where a section of an input lies in the result. */
 interface Placement {
@@ -48,12 +50,15 @@ class ObjectLinker {
   /** By input, then section. */
   private readonly places: (Placement | undefined)[][] = [];
   private readonly symbols: ElfSymbol[] = [];
+  /** Bytes that the sections may take. */
+  private budget: number;
   private readonly bySymbol = new Map<ElfSymbol, ElfSymbol>();
   private readonly globals = new Map<string, { symbol: ElfSymbol; input: number }>();
 
   constructor(inputs: readonly ParsedFile[], name: string) {
     this.inputs = inputs;
     this.name = name;
+    this.budget = GROWTH * inputs.reduce((sum, input) => sum + input.elf.size, 0);
   }
 
   link(): ParsedFile {
@@ -98,11 +103,21 @@ class ObjectLinker {
       );
     }
     const align = Math.max(1, section.align);
+    if (align > MAX_ALIGN || !Number.isInteger(Math.log2(align))) {
+      throw this.fail(`section ${section.name} of ${elf.name} is aligned to ${align} bytes`);
+    }
     const offset = Math.ceil(draft.size / align) * align;
     draft.align = Math.max(draft.align, align);
     draft.size = offset + section.size;
     draft.parts.push({ offset, data: section.data });
+    if (section.type !== SectionType.NOBITS) this.spend(align + section.data.length);
     return { section: draft.index, offset };
+  }
+
+  /** Crafted sections may all lie over the same bytes. */
+  private spend(bytes: number): void {
+    this.budget -= bytes;
+    if (this.budget < 0) throw this.fail(`the linked sections take more than ${GROWTH} times the objects`);
   }
 
   private finishSections(): ElfSection[] {

@@ -107,7 +107,7 @@ export interface ObjectSpec {
   /** Value of the `version` section, 0 where there is none. */
   readonly kernelVersion: number;
   readonly programs: readonly ProgramSpec[];
-  /** In libbpf's order: legacy maps, data sections, declared maps, struct_ops; `.kconfig` too. Names are unique. */
+  /** In libbpf's order: declared maps, data sections, `.kconfig`, struct_ops. Names are unique. */
   readonly maps: readonly MapSpec[];
   readonly globals: readonly GlobalSpec[];
   readonly externs: readonly ExternSpec[];
