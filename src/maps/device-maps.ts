@@ -43,6 +43,8 @@ class TargetArray extends ArrayMap {
   }
 }
 
+/** CPUs that distribution kernels are built for. */
+const CPUS_MAX = 512;
 /** Longest queue of a CPU. */
 const QUEUE_MAX = 16384;
 
@@ -72,6 +74,7 @@ export const devmapFamily: MapFamily = {
 };
 
 export const cpumapFamily: MapFamily = {
-  check: (spec) => checkTargets(spec, MapFlag.NUMA_NODE),
+  check: (spec) =>
+    checkTargets(spec, MapFlag.NUMA_NODE) || (spec.maxEntries > CPUS_MAX ? Errno.E2BIG : 0),
   create: (spec, id, env) => new CpuMap(spec, id, env),
 };

@@ -33,6 +33,7 @@ export abstract class HashedMap extends StoredMap {
   }
 
   override lookupAndDeleteElem(key: Uint8Array, flags = 0): Uint8Array {
+    this.checkKnownFlags(flags, BPF_F_LOCK, 'lookup_and_delete');
     this.checkCallerRead('lookup_and_delete');
     this.checkCallerWrite('lookup_and_delete');
     this.checkFlags(flags, BPF_F_LOCK, 'lookup_and_delete');

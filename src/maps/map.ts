@@ -171,13 +171,14 @@ export abstract class BpfMap {
   }
 
   /** BPF_MAP_LOOKUP_AND_DELETE_ELEM. @throws MapError ENOTSUPP where the type has none. */
-  lookupAndDeleteElem(_key: Uint8Array, _flags = 0): Uint8Array {
+  lookupAndDeleteElem(_key: Uint8Array, flags = 0): Uint8Array {
+    if (flags !== 0) throw this.fail(Errno.EINVAL, `lookup_and_delete with flags ${flags}`);
     throw this.fail(Errno.ENOTSUPP, 'lookup_and_delete');
   }
 
-  /** BPF_MAP_FREEZE: callers can no longer write. @throws MapError EBUSY where it is frozen already. */
+  /** BPF_MAP_FREEZE: callers can no longer write. @throws MapError EPERM where they cannot already. */
   freeze(): void {
-    if (this.frozen) throw this.fail(Errno.EBUSY, 'freeze');
+    this.checkCallerWrite('freeze');
     this.frozen = true;
   }
 

@@ -71,6 +71,7 @@ export abstract class StoredMap extends BpfMap {
   }
 
   override lookupElem(key: Uint8Array, flags = 0): Uint8Array {
+    this.checkKnownFlags(flags, BPF_F_LOCK, 'lookup');
     this.checkCallerRead('lookup');
     this.checkFlags(flags, BPF_F_LOCK, 'lookup');
     this.putKey(key);
@@ -155,6 +156,11 @@ export abstract class StoredMap extends BpfMap {
   protected endTimer(value: number): void {
     const { timerOffset } = this.spec;
     if (timerOffset !== undefined) this.env.memory.u32[(value + timerOffset) >>> 2] = 0;
+  }
+
+  /** Flags that no map knows are refused first of all. */
+  protected checkKnownFlags(flags: number, known: number, operation: string): void {
+    if ((flags & ~known) !== 0) throw this.fail(Errno.EINVAL, `${operation} with flags ${flags}`);
   }
 
   protected checkFlags(flags: number, allowed: number, operation: string): void {
