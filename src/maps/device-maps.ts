@@ -74,7 +74,6 @@ export const devmapFamily: MapFamily = {
 };
 
 export const cpumapFamily: MapFamily = {
-  check: (spec) =>
-    checkTargets(spec, MapFlag.NUMA_NODE) || (spec.maxEntries > CPUS_MAX ? Errno.E2BIG : 0),
+  check: (spec) => checkTargets(spec, MapFlag.NUMA_NODE) || (spec.maxEntries > CPUS_MAX ? Errno.E2BIG : 0),
   create: (spec, id, env) => new CpuMap(spec, id, env),
 };

@@ -211,6 +211,6 @@ describeLive('map conformance', () => {
       if (here !== kernel[i] && !isKnown) differences.push(`${line}: ${here}, ${kernel[i]} on Linux`);
     });
     expect(kernel).toHaveLength(all.length);
-    expect(differences.join("\n")).toBe("");
+    expect(differences.join('\n')).toBe('');
   });
 });
