@@ -25,6 +25,8 @@ class InterpretedProgram implements Resumable {
   resultHi = 0;
   insnsExecuted = 0;
   private readonly machine: Machine;
+  /** The program again, with a stack of its own. */
+  private nested: InterpretedProgram | undefined;
 
   constructor(image: ProgramImage, memory: BpfMemory, run: RunState, options: EngineOptions) {
     this.machine = new Machine(image, memory, run, options, execute);
@@ -45,10 +47,19 @@ class InterpretedProgram implements Resumable {
 
   enter(ctx: number): number {
     const { machine } = this;
+    if (machine.isActive && machine.depth > 0) return this.enterNested(ctx);
     machine.registers[2] = ctx;
     machine.registers[3] = 0;
-    // A tail call from a subprogram leaves the frames below it alive, also where the program calls itself.
-    return this.execute(0, machine.isActive ? machine.depth : 0);
+    return this.execute(0, 0);
+  }
+
+  /** A tail call from a subprogram leaves the frames below it alive, also where the program calls itself. */
+  private enterNested(ctx: number): number {
+    const { image, memory, run, options } = this.machine;
+    this.nested ??= new InterpretedProgram(image, memory, run, options);
+    const low = this.nested.enter(ctx);
+    this.resultHi = this.nested.resultHi;
+    return low;
   }
 
   resume(pc: number, registers: Int32Array, frameBase: number): number {

@@ -9,17 +9,13 @@ export interface CallGraph {
   readonly depth: number;
   /** First slots of subprograms whose address the program takes. */
   readonly callbacks: readonly number[];
-  /**
-   * The first subprogram may run in a frame other than 0: it is called, or a tail call from a subprogram, whose callers
-   * stay alive, leads back to it.
-   */
+  /** The first subprogram may run in a frame other than 0: it is called, too. */
   readonly isMainShared: boolean;
 }
 
 /** What a helper does to the flow of calls. */
 export interface CallEffect {
   readonly callsBack: boolean;
-  readonly mayTailCall: boolean;
 }
 
 /** `first` holds the first slots of the subprograms, ascending; `effectOf` describes the helper called at a slot. */
@@ -48,7 +44,6 @@ export function buildCallGraph(
     } else if (op === Op.call || op === Op.call_kfunc) {
       const effect = effectOf(pc);
       if (effect?.callsBack === true) hasCallback[at] = 1;
-      isMainShared ||= effect?.mayTailCall === true && at > 0;
     }
   }
   for (let at = 0; at < count; at++) {

@@ -1,12 +1,12 @@
 /**
  * The control block: memory that generated code and its host share, in a region that programs cannot access.
  *
- *      0        80       88      96       100      104        108      112        152
- *      +--------+--------+-------+--------+--------+----------+--------+----------+-------------+
- *      | r0..r9 | result | retHi | signal | fuel   | frame of | frame  | callback | bounds of   |
- *      | handed | r0     |       |        |        | helper's | of the | r1..r5   | predicted   |
- *      | over   |        |       |        |        | caller   | entry  |          | regions     |
- *      +--------+--------+-------+--------+--------+----------+--------+----------+-------------+
+ *      0        80       88      96       100      104        112        152
+ *      +--------+--------+-------+--------+--------+----------+----------+-------------+
+ *      | r0..r9 | result | retHi | signal | fuel   | frame of | callback | bounds of   |
+ *      | handed | r0     |       |        |        | helper's | r1..r5   | predicted   |
+ *      | over   |        |       |        |        | caller   |          | regions     |
+ *      +--------+--------+-------+--------+--------+----------+----------+-------------+
  *
  * Bounds are pairs of u64: lowest address, and number of addresses at which an access of one size is good.
  */
@@ -17,7 +17,6 @@ export const Control = {
   signal: 96,
   fuel: 100,
   frame: 104,
-  entryFrame: 108,
   callbackArgs: 112,
   bounds: 152,
 } as const;

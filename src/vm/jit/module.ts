@@ -45,8 +45,6 @@ export interface CompiledModule {
   readonly callbacks: readonly number[];
   /** Offset in the context of a pointer to the packet, or -1. */
   readonly packetOffset: number;
-  /** The host says in which frame the entry runs. */
-  readonly usesEntryFrame: boolean;
 }
 
 /** Where the module's fixed addresses are. */
@@ -230,8 +228,7 @@ export function compileModule(
     checksArgs: options.checks === 'exact' || (options.checks === 'proved' && image.proved === undefined),
     stackBase: layout.stack.base,
     control: layout.control,
-    // An entry that is not in frame 0 leaves less room than the graph knows of.
-    countsDepth: graph.depth > MAX_CALL_FRAMES || graph.isMainShared,
+    countsDepth: graph.depth > MAX_CALL_FRAMES,
     bounds,
     index: {
       ...host,
@@ -256,7 +253,6 @@ export function compileModule(
     uncalled: imports.uses.filter(({ index }) => !target.calledImports.has(index)).map(({ name }) => name),
     callbacks: graph.callbacks,
     packetOffset,
-    usesEntryFrame: graph.isMainShared,
   };
 }
 

@@ -146,7 +146,7 @@ export function emitSubprog(
   return predict;
 }
 
-/** The entry of a program whose first subprogram may run in other frames than 0: calls it in the frame that the host says. */
+/** The entry of a program whose first subprogram is also called: calls it in frame 0. */
 export function emitEntryWrapper(b: WasmBuilder, target: Target, main: SubprogInfo): void {
   const size = b.reserve();
   b.u32(0);
@@ -157,8 +157,7 @@ export function emitEntryWrapper(b: WasmBuilder, target: Target, main: SubprogIn
   }
   // The address operand of the store below.
   b.i32Const(0);
-  b.i32Const(0);
-  b.memory(Wasm.I32Load, target.control + Control.entryFrame);
+  b.i32Const(target.stackBase);
   for (let r = 0; r < 10; r++) {
     if (((main.params >> r) & 1) === 0) continue;
     if (r === 1) {

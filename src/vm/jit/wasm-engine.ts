@@ -60,7 +60,8 @@ class WasmProgram implements Executable {
   private readonly host: HostContext;
   private readonly learner: Learner;
   private entry!: (ctx: number) => number;
-  private usesEntryFrame = false;
+  /** The program again, with a stack of its own. */
+  private nested: WasmProgram | undefined;
   private isActive = false;
   private callbacks = new Map<number, () => number>();
 
@@ -113,12 +114,14 @@ class WasmProgram implements Executable {
   enter(ctx: number): number {
     this.runState.callback = this.callback;
     const { isActive } = this;
+    if (isActive && this.memory.i32[(this.control + Control.frame) >> 2] > this.stack.base) {
+      return this.enterNested(ctx);
+    }
     if (this.learner.isOutdated(ctx)) {
       this.learner.prepare(ctx);
       // Code that is under way shares the control block with what a new module would make of it.
       if (this.learner.wantsRebuild && !isActive) this.build();
     }
-    if (this.usesEntryFrame) this.setEntryFrame();
     this.isActive = true;
     try {
       return this.entry(ctx);
@@ -136,11 +139,16 @@ class WasmProgram implements Executable {
   }
 
   /** A tail call from a subprogram leaves the frames below it alive, also where the program calls itself. */
-  private setEntryFrame(): void {
-    const { control } = this;
-    const { i32 } = this.memory;
-    const frame = i32[(control + Control.frame) >> 2];
-    i32[(control + Control.entryFrame) >> 2] = this.isActive ? frame : this.stack.base;
+  private enterNested(ctx: number): number {
+    const { image, memory, runState, options } = this;
+    if (this.nested === undefined) {
+      const fallback = interpreter.compile(image, memory, runState, options) as Resumable;
+      this.nested = new WasmProgram(image, memory, runState, options, fallback);
+    }
+    const low = this.nested.enter(ctx);
+    memory.i32[this.resultIndex] = low;
+    memory.i32[this.resultIndex + 1] = this.nested.resultHi;
+    return low;
   }
 
   /** Compiles and instantiates, with what earlier runs taught. */
@@ -150,7 +158,6 @@ class WasmProgram implements Executable {
       distrusted: learner.distrusted,
     });
     learner.adopt(compiled);
-    this.usesEntryFrame = compiled.usesEntryFrame;
     const exports = this.instantiate(compiled);
     this.entry = exports[ENTRY_EXPORT];
     this.callbacks = new Map(
@@ -189,8 +196,13 @@ class WasmProgram implements Executable {
     if ((pc & OUT_OF_FUEL) !== 0) throw this.outOfFuel(pc & ~OUT_OF_FUEL, registers, frame);
     this.learner.missed(pc, registers);
     const { insns } = this.runState;
+    const frameIndex = (control + Control.frame) >> 2;
+    const callerFrame = memory.i32[frameIndex];
+    // A tail call that the interpreter makes may come out of a subprogram.
+    memory.i32[frameIndex] = this.stack.base + STACK_FRAME_SIZE;
     const low = fallback.resume(pc, registers, frame);
     const { i32 } = memory;
+    i32[frameIndex] = callerFrame;
     i32[this.resultIndex] = low;
     i32[this.resultIndex + 1] = fallback.resultHi;
     // What the interpreter did is paid here: else a program that goes astray often would run far beyond its limit.
