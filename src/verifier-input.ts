@@ -29,6 +29,8 @@ export interface ProgramToVerify {
   /** The maps that its instructions name, by the number that stands for them. */
   readonly maps: ReadonlyMap<number, MapSpec>;
   readonly flags?: VerifierFlags;
+  /** Types of the kernel that the instructions were relocated against. */
+  readonly kernel?: Btf;
   readonly cpus?: number;
 }
 
@@ -54,6 +56,7 @@ export function verifierInput(p: ProgramToVerify): VerifierInput {
     ...(p.cpus === undefined ? {} : { cpus: p.cpus }),
     kfuncName: (pc) => kfuncById(p.insns.imm[pc])?.name,
     localType: (id) => localType(btf, id),
+    kernelStruct: (id) => structName(p.kernel, id),
     sourceLine: lineFinder(program),
   };
 }
@@ -85,6 +88,11 @@ export function verifierMap(id: number, map: MapSpec, btf: Btf | undefined): Ver
     ...(map.inner === undefined ? {} : { inner: verifierMap(0, map.inner, btf) }),
     ...(isConstant && map.initialValue !== undefined ? { constant: map.initialValue } : {}),
   };
+}
+
+function structName(btf: Btf | undefined, id: number): string | undefined {
+  const type = btf?.types[id];
+  return type?.kind === BtfKind.Struct ? type.name : undefined;
 }
 
 function localType(btf: Btf | undefined, id: number): LocalType | undefined {

@@ -60,6 +60,7 @@ export class ObjectVerifier {
         insns,
         maps: this.mapsOf(program),
         ...(all.flags === undefined ? {} : { flags: all.flags }),
+        ...(all.target === undefined ? {} : { kernel: all.target.kernel }),
         ...(all.cpus === undefined ? {} : { cpus: all.cpus }),
       });
     } catch (error) {

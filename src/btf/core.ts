@@ -33,6 +33,11 @@ export class CoreTarget {
     this.tables = [kernel, ...modules];
   }
 
+  /** The kernel's own types. */
+  get kernel(): Btf {
+    return this.tables[0];
+  }
+
   /** Types that may be meant by a local one: same kind, same name but for flavours. */
   candidates(local: BtfType): Candidate[] {
     const wanted = essentialName(local.name);

@@ -10,7 +10,8 @@ import type { SymbolTable } from './symbols.js';
 const EXTERN_SECTIONS: readonly string[] = ['.kconfig', '.ksyms'];
 
 /**
- * The same types with DATASECs completed from the symbols and ordered by offset, and hidden variables made static, as
+ * The same types with DATASECs completed from the symbols and ordered by offset, and hidden variables and functions made
+ * static, as
  * libbpf does when it opens an object.
  * @throws ElfError where a section or a symbol that BTF speaks of is missing.
  */
@@ -19,6 +20,14 @@ export function fixDatasecs(elf: ElfFile, symbols: SymbolTable, btf: Btf): Btf {
   const sizes = new Map<string, number>();
   for (const { name, size } of elf.sections) if (!sizes.has(name)) sizes.set(name, size);
   for (const type of btf.types) {
+    // A hidden function is verified with its callers, like a static one.
+    if (
+      type.kind === BtfKind.Func &&
+      type.linkage === BtfLinkage.Global &&
+      symbols.isHiddenFunction(type.name)
+    ) {
+      changed.set(type.id, { ...type, linkage: BtfLinkage.Static });
+    }
     if (type.kind !== BtfKind.Datasec) continue;
     changed.set(type.id, fixDatasec(elf, symbols, btf, type, changed, sizes));
   }

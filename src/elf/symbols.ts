@@ -47,6 +47,7 @@ export class SymbolTable {
   /** Index of the section it comes from. */
   readonly section: number;
   private globals: ReadonlyMap<string, ElfSymbol> | undefined;
+  private hiddenFunctions: ReadonlySet<string> | undefined;
 
   constructor(symbols: readonly ElfSymbol[], section: number) {
     this.symbols = symbols;
@@ -54,6 +55,17 @@ export class SymbolTable {
   }
 
   /** The global or weak data object of that name. */
+  isHiddenFunction(name: string): boolean {
+    this.hiddenFunctions ??= new Set(
+      this.symbols
+        .filter(
+          (symbol) => symbol.type === SymbolType.Func && symbol.hidden && symbol.bind !== SymbolBind.Local,
+        )
+        .map((symbol) => symbol.name),
+    );
+    return this.hiddenFunctions.has(name);
+  }
+
   globalObject(name: string): ElfSymbol | undefined {
     this.globals ??= new Map(
       this.symbols

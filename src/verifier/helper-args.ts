@@ -130,6 +130,7 @@ const EMBEDS: Readonly<Record<string, readonly string[]>> = {
   tcp_request_sock: ['inet_request_sock', 'request_sock', 'sock_common'],
   tcp_timewait_sock: ['inet_timewait_sock', 'sock_common'],
   unix_sock: ['sock', 'sock_common'],
+  mptcp_sock: ['inet_connection_sock', 'inet_sock', 'sock', 'sock_common'],
 };
 
 const isStruct = (actual: string, wanted: string): boolean =>

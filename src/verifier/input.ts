@@ -107,5 +107,7 @@ export interface VerifierInput {
   ksym?(pc: number): { readonly name: string; readonly size: number } | undefined;
   /** A struct of the object's own BTF, for objects that programs allocate. */
   localType?(typeId: number): LocalType | undefined;
+  /** Name of a struct of the kernel's types, which casts name by id. */
+  kernelStruct?(typeId: number): string | undefined;
   sourceLine?(pc: number): SourceLine | undefined;
 }

@@ -77,6 +77,9 @@ const CTX_STRUCTS = new Set([
 ]);
 
 const structOf = (param: KfuncParam): string => param.type.base.replace(/^(struct|union) /, '');
+/** `___init` is no such suffix: it marks objects that are not in use yet. */
+const isSameStruct = (actual: string, wanted: string): boolean =>
+  actual === wanted || (!actual.endsWith('___init') && plainName(actual) === wanted);
 /** Without the suffix by which programs tell their own version of a kernel type. */
 const plainName = (name: string): string => name.replace(/___.*/, '');
 const isSized = (fn: Kfunc, index: number): boolean => {
@@ -191,7 +194,7 @@ function checkObject(env: Env, fn: Kfunc, index: number, struct: string, args: K
       );
     }
     assertArgOffset(env, regno, fn.flags.release === true, false);
-    if (plainName(reg.btfName) !== struct && !(struct === 'cpumask' && reg.btfName === 'bpf_cpumask')) {
+    if (!isSameStruct(reg.btfName, struct) && !(struct === 'cpumask' && reg.btfName === 'bpf_cpumask')) {
       env.reject(
         Errno.EINVAL,
         `kernel function ${fn.name} args#${index} expected pointer to STRUCT ${struct} but R${regno} has a pointer to STRUCT ${reg.btfName}`,

@@ -64,7 +64,7 @@ function pointerResult(env: Env, fn: Kfunc, args: KfuncArgs, orNull: number): Re
   return object;
 }
 
-/** The cast names a type of the program's own BTF as the kernel's; of those, none is known here but void. */
+/** The cast names a type of the kernel, where its types are known. */
 function castResult(env: Env, args: KfuncArgs): Reg {
   const type = Number(args.constant ?? 0n);
   if (type === 0) {
@@ -72,12 +72,12 @@ function castResult(env: Env, args: KfuncArgs): Reg {
     memory.memSize = 0;
     return memory;
   }
-  const struct = env.input.localType?.(type);
+  const struct = env.input.kernelStruct?.(type);
   if (struct === undefined) {
     env.reject(Errno.EINVAL, 'kfunc bpf_rdonly_cast type ID argument must be of a struct or void');
   }
   const object = Reg.pointer(RegType.BtfId, RegFlag.Untrusted);
-  object.btfName = struct.name;
+  object.btfName = struct;
   return object;
 }
 
