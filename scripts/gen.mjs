@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import path from 'node:path';
+import { helpersDoc } from './helpers-doc.mjs';
 import { isaDoc } from './isa-doc.mjs';
 import { currentReadme } from './readme.mjs';
 import { supportDoc } from './support-doc.mjs';
@@ -49,6 +50,7 @@ async function outputs() {
   );
   files.set('docs/isa.md', isaDoc(ROWS));
   const tables = await supportTables(ROWS);
+  files.set('docs/helpers.md', helpersDoc(tables));
   files.set('docs/support.md', supportDoc(tables));
   const { main } = await load('src/cli/main.js');
   files.set(
