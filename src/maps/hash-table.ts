@@ -127,10 +127,26 @@ export class HashTable {
   /** Index of the element with the key at `keyAddr`, or 0. */
   find(keyAddr: number, hash: number): number {
     const { i32 } = this.memory;
+    if (this.keySize === 4 && (keyAddr & 3) === 0) return this.findWord(i32, i32[keyAddr >> 2], hash);
     let index = i32[this.bucket(hash)];
     while (index !== 0) {
       if (this.sameKey(this.address(index), keyAddr)) return index;
       index = i32[this.link(index)];
+    }
+    return 0;
+  }
+
+  /** The same for keys of one word, the most frequent, with everything in registers. */
+  private findWord(i32: Int32Array, key: number, hash: number): number {
+    const { shift, chunkMask } = this;
+    const words = this.stride >> 2;
+    const table = this.table.base >> 2;
+    let index = i32[(this.buckets.base >> 2) + (hash & this.mask)];
+    while (index !== 0) {
+      const at = index - 1;
+      const chunk = table + ((at >>> shift) << 1);
+      if (i32[(i32[chunk] >> 2) + (at & chunkMask) * words] === key) return index;
+      index = i32[(i32[chunk + 1] >> 2) + (at & chunkMask)];
     }
     return 0;
   }
