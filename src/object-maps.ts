@@ -2,7 +2,7 @@
 import type { ExternSpec, KconfigField, ObjectSpec } from './elf/object-spec.js';
 import type { GlobalValue } from './globals.js';
 import { findGlobal, placeGlobal } from './globals.js';
-import { RelocationError } from './errors.js';
+import { Errno, MapError, RelocationError } from './errors.js';
 import type { BpfMap, MapSpec } from './maps/map.js';
 import { MapType } from './maps/map-types.js';
 import { MapInMap } from './maps/map-in-map.js';
@@ -29,10 +29,44 @@ const VIRTUAL: Readonly<Record<string, KconfigValue>> = {
 
 const TRISTATE: Readonly<Record<string, bigint>> = { n: 0n, y: 1n, m: 2n };
 
+/**
+ * A map in the place of the object's may have other sizes: programs are verified with those. But locks, timers and
+ * kernel pointers must lie where the object has them, or a program could overwrite what is there.
+ * @throws MapError EINVAL
+ */
+function checkGiven(declared: MapSpec, given: BpfMap, host: MapHost): void {
+  if (host.mapById((given as Partial<BpfMap>).id ?? 0) !== given) {
+    throw new MapError(
+      'ERR_BPF_MAP_REUSE',
+      Errno.EINVAL,
+      `map ${declared.name}: what is given is no map of this VM`,
+    );
+  }
+  if (specialLayout(declared) === specialLayout(given.spec)) return;
+  throw new MapError(
+    'ERR_BPF_MAP_REUSE',
+    Errno.EINVAL,
+    `map ${declared.name}: locks, timers or kernel pointers of the given map ${given.name} lie elsewhere`,
+  );
+}
+
+/** Where the parts of a value lie that belong to the kernel, those of inner maps included. */
+function specialLayout(spec: MapSpec): string {
+  const { spinLockOffset = -1, timerOffset = -1, specialFields = [] } = spec;
+  const own = [spinLockOffset, timerOffset, ...specialFields.flatMap(({ offset, size }) => [offset, size])];
+  return spec.inner === undefined ? own.join() : `${own.join()};${specialLayout(spec.inner)}`;
+}
+
+interface MapHost {
+  readonly cpus: number;
+  createMap(map: MapSpec): BpfMap;
+  mapById(id: number): BpfMap | undefined;
+}
+
 /** Creates the maps that the options do not replace, into `maps`, so that a caller can undo what was made before a failure. */
 export function createMaps(
   spec: ObjectSpec,
-  host: { readonly cpus: number; createMap(map: MapSpec): BpfMap },
+  host: MapHost,
   options: MapOptions,
   maps: Map<string, BpfMap>,
 ): void {
@@ -42,7 +76,9 @@ export function createMaps(
       ? kconfigBytes(spec, map, options.kconfig ?? {})
       : initial.get(map.name);
     const own = section === undefined ? map : { ...map, initialValue: section };
-    maps.set(map.name, options.maps?.[map.name] ?? host.createMap(completed(own, host.cpus)));
+    const given = options.maps?.[map.name];
+    if (given !== undefined) checkGiven(map, given, host);
+    maps.set(map.name, given ?? host.createMap(completed(own, host.cpus)));
   }
 }
 

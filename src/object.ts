@@ -36,7 +36,7 @@ export interface LoadOptions {
   readonly programs?: readonly string[];
   /** Types of programs by name, or by section name, where the section does not say. */
   readonly types?: Readonly<Record<string, ProgramKind>>;
-  /** Maps to use instead of the object's of the same name. */
+  /** Maps of the VM to use instead of the object's of the same name; programs are verified with their sizes. */
   readonly maps?: Readonly<Record<string, BpfMap>>;
   /** Verify the programs as the kernel would; false: only their structure, and every access is checked as they run. */
   readonly verify?: boolean;
@@ -54,6 +54,7 @@ export interface ObjectHost {
   /** Whether programs are verified when the load options do not say. */
   readonly verifies: boolean;
   createMap(spec: MapSpec): BpfMap;
+  mapById(id: number): BpfMap | undefined;
   createProgram(options: Omit<ProgramOptions, 'id'>): BpfProgram;
   destroyMap(map: BpfMap): void;
   destroyProgram(program: BpfProgram): void;

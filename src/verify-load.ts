@@ -51,10 +51,25 @@ export function verifyLoaded(p: ProgramToLoad): CheckedProgram {
   return { insns, subprogs: subprogStarts(insns), proved: result.proved };
 }
 
-/** Type ids of a map that came from elsewhere mean nothing in this object: it is checked as the object declares it. */
+/** What a program may do with a map is what the map can take, whatever the object declares. */
 function specOf(p: ProgramToLoad, map: BpfMap): MapSpec {
-  const declared = Object.entries(p.given).find(([, given]) => given === map)?.[0];
-  return p.spec.maps.find((spec) => spec.name === declared) ?? map.spec;
+  const name = Object.entries(p.given).find(([, given]) => given === map)?.[0];
+  const declared = p.spec.maps.find((spec) => spec.name === name);
+  return declared === undefined ? map.spec : withTypesOf(declared, map.spec);
+}
+
+/** Type ids of a map that came from elsewhere mean nothing in this object: those that the object declares take their place. */
+function withTypesOf(declared: MapSpec, actual: MapSpec): MapSpec {
+  const { inner, ...own } = actual;
+  return {
+    ...own,
+    name: declared.name,
+    keyTypeId: declared.keyTypeId ?? 0,
+    valueTypeId: declared.valueTypeId ?? 0,
+    ...(inner === undefined
+      ? {}
+      : { inner: withTypesOf(declared.inner ?? { ...inner, valueTypeId: 0 }, inner) }),
+  };
 }
 
 function decodeLoaded(p: ProgramToLoad): DecodedProgram {

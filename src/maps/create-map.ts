@@ -77,6 +77,11 @@ export function createMap(spec: MapSpec, id: number, env: MapEnv): BpfMap {
     const hint = 'bpfvm inspects maps of this type but cannot make them';
     throw failed(spec, Errno.EOPNOTSUPP, 'type is not implemented', { hint });
   }
+  for (const field of ['keySize', 'valueSize', 'maxEntries', 'flags'] as const) {
+    // The kernel's fields have 32 bits: what they cannot hold, no family looks for.
+    if (spec[field] !== spec[field] >>> 0)
+      throw failed(spec, Errno.EINVAL, `${field} ${spec[field]} is no u32`);
+  }
   const errno = checkCommon(spec) || family.check(spec, env);
   if (errno !== 0) throw failed(spec, errno, describeSpec(spec));
   try {

@@ -43,16 +43,28 @@ function constantAt(env: Env, op: Op): Reg {
     case Op.lddw_map_idx_value: {
       const map = mapAt(env);
       if (map.type === MapType.Arena) return UNKNOWN_SCALAR;
-      const value = Reg.pointer(RegType.MapValue);
-      value.map = map;
-      value.off = insns.immHi[pc];
-      return value;
+      return directValue(env, map, insns.immHi[pc]);
     }
     case Op.lddw_func:
       return functionAt(env);
     default:
       return kernelVariable(env);
   }
+}
+
+/** Only the value of an array of one element has an address that a program may hold. */
+function directValue(env: Env, map: VerifierMap, offset: number): Reg {
+  if (map.type !== MapType.Array)
+    env.reject(Errno.EINVAL, 'no direct value access support for this map type');
+  if (map.maxEntries !== 1 || offset >>> 0 >= map.valueSize) {
+    const errno = map.maxEntries === 1 ? Errno.EINVAL : Errno.ENOTSUPP;
+    const where = `value_size=${map.valueSize} off=${offset >>> 0}`;
+    env.reject(errno, `invalid access to map value pointer, ${where}`);
+  }
+  const value = Reg.pointer(RegType.MapValue);
+  value.map = map;
+  value.off = offset;
+  return value;
 }
 
 function functionAt(env: Env): Reg {

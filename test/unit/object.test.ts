@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { EngineName, LoadOptions } from '../../src/browser.js';
+import type { BpfMap, EngineName, LoadOptions } from '../../src/browser.js';
 import { BpfVm, u32 } from '../../src/browser.js';
 
 const file = readFileSync('test/programs/globals.bpf.o');
@@ -49,6 +49,46 @@ describe.each<EngineName>(['interpreter', 'wasm'])('a loaded object, %s', (engin
         .program('jump')
         .runAt(0),
     ).toBe(1);
+  });
+});
+
+describe('a map of the caller in the place of one of the object', () => {
+  const redirect = readFileSync('examples/redirect.bpf.o');
+  const bss = 'redirect.bss';
+  const load = (vm: BpfVm, name: string, map: BpfMap) =>
+    vm.load(redirect, { name: 'redirect.bpf.o', maps: { [name]: map } });
+
+  it('is used by the programs', () => {
+    const vm = new BpfVm();
+    const map = vm.createMap({ type: 'sockmap', maxEntries: 5 });
+    expect(load(vm, 'sock_map', map).map('sock_map')).toBe(map);
+    const larger = vm.createMap({ type: 'array', valueSize: 64, maxEntries: 1 });
+    expect(load(vm, bss, larger).map(bss)).toBe(larger);
+  });
+
+  it('is verified as it is, not as the object declares it', () => {
+    const vm = new BpfVm();
+    const array = vm.createMap({ type: 'array', maxEntries: 5 });
+    expect(() => load(vm, 'sock_map', array)).toThrow(/cannot pass map_type 2 into func bpf_sk_redirect_map/);
+    const small = vm.createMap({ type: 'array', valueSize: 12, maxEntries: 1 });
+    expect(() => load(vm, bss, small)).toThrow(/outside of the allowed memory range/);
+    const hash = vm.createMap({ type: 'hash', valueSize: 64, maxEntries: 1 });
+    expect(() => load(vm, bss, hash)).toThrow(/no direct value access support for this map type/);
+    const many = vm.createMap({ type: 'array', valueSize: 64, maxEntries: 2 });
+    expect(() => load(vm, bss, many)).toThrow(/invalid access to map value pointer, value_size=64 off=/);
+    expect([...vm.maps]).toEqual([array, small, hash, many]);
+  });
+
+  it('must be one of the same VM', () => {
+    const map = new BpfVm().createMap({ type: 'sockmap', maxEntries: 5 });
+    expect(() => load(new BpfVm(), 'sock_map', map)).toThrow(/no map of this VM: EINVAL/);
+    expect(() => load(new BpfVm(), 'sock_map', {} as BpfMap)).toThrow(/no map of this VM: EINVAL/);
+  });
+});
+
+describe('creating a map', () => {
+  it.each([-1, 1.5, NaN, 2 ** 32])('refuses %s entries', (maxEntries) => {
+    expect(() => new BpfVm().createMap({ type: 'hash', maxEntries })).toThrow(/EINVAL/);
   });
 });
 
