@@ -56,6 +56,7 @@ export function progAttach(program: SockProgram, map: BpfMap, type: AttachType, 
 /** BPF_PROG_DETACH. @throws AttachError EINVAL, EOPNOTSUPP, EBUSY, ENOENT where `program` is not attached there. */
 export function progDetach(program: SockProgram, map: BpfMap, type: AttachType): void {
   const found = placeOf(map, type, 'detach');
+  checkType(program, found.place, `map ${map.name}: detach ${attachTypeName(type)}`);
   found.map.progs.detach(found.place.slot, program);
 }
 

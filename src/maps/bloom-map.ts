@@ -76,7 +76,7 @@ export class BloomMap extends StoredMap {
     this.checkSize('value', value, this.spec.valueSize);
     this.env.memory.u8.set(value, this.valueScratch);
     if (this.peek(this.valueScratch) !== 0) throw this.fail(Errno.ENOENT, 'lookup');
-    return value.slice();
+    return new Uint8Array(value);
   }
 }
 

@@ -47,6 +47,7 @@ export class SockHash extends SockMapBase {
 
   override getNextKey(key: Uint8Array | null): Uint8Array {
     this.checkCallerRead('get_next_key');
+    if (key !== null) this.checkSize('key', key, this.spec.keySize);
     const element = key === null ? undefined : this.find(key, 0, this.hashOf(key, 0));
     const next = element === undefined ? this.firstOf(0) : this.after(element);
     if (next === undefined) throw this.fail(Errno.ENOENT, 'get_next_key');
@@ -81,7 +82,9 @@ export class SockHash extends SockMapBase {
       sock.psockPut();
       return -refused;
     }
-    const element = new Element(this, sock, bytes.slice(at, at + this.spec.keySize), hash);
+    // A copy: a slice of a caller's Buffer would share its bytes.
+    const key = new Uint8Array(bytes.subarray(at, at + this.spec.keySize));
+    const element = new Element(this, sock, key, hash);
     sock.linkAdd(element);
     this.chain(element);
     this.size++;

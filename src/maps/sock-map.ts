@@ -51,6 +51,7 @@ export abstract class SockMapBase extends BpfMap {
 
   /** The socket at a key. */
   lookupSock(key: Uint8Array): Sock | undefined {
+    this.checkSize('key', key, this.spec.keySize);
     return this.at(key, 0);
   }
 
@@ -185,6 +186,7 @@ export class SockMap extends SockMapBase {
 
   override getNextKey(key: Uint8Array | null): Uint8Array {
     this.checkCallerRead('get_next_key');
+    if (key !== null) this.checkSize('key', key, this.spec.keySize);
     const index = key === null ? 0xffff_ffff : indexAt(key, 0);
     if (index === this.spec.maxEntries - 1) throw this.fail(Errno.ENOENT, 'get_next_key');
     const next = new Uint8Array(4);

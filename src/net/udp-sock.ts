@@ -44,7 +44,7 @@ export class UdpSock extends NetSock implements PortSock {
   }
 
   override get insertable(): boolean {
-    return this.bound;
+    return this.bound && !this.dead;
   }
   override get receivesNew(): boolean {
     return this.state !== TcpState.ESTABLISHED;

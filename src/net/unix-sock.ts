@@ -45,7 +45,7 @@ export class UnixSock extends NetSock {
   }
 
   override get insertable(): boolean {
-    return this.type === SOCK_DGRAM || this.state === TcpState.ESTABLISHED;
+    return !this.dead && (this.type === SOCK_DGRAM || this.state === TcpState.ESTABLISHED);
   }
   override checkPsock(): number {
     return this.type === SOCK_STREAM && this.peer === null ? -Errno.EINVAL : 0;

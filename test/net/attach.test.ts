@@ -48,6 +48,7 @@ describe('attaching', () => {
     expect(attach('msg_prog', MSG)).toBe('OK');
     expect(attach('msg_prog', PARSER)).toBe('EINVAL');
     expect(attach('stream_verdict', MSG)).toBe('EINVAL');
+    expect(detach('msg_prog', PARSER)).toBe('EINVAL');
     expect(attach('parser', PARSER)).toBe('OK');
     const pairs: [string, AttachType][] = [
       ['parser', STREAM],

@@ -170,6 +170,30 @@ describe.each(['sockmap', 'sockhash'])('%s', (type) => {
     expect(outcome(() => readOnly.updateSock(u32(0), sock))).toBe('EPERM');
   });
 
+  it('takes no socket that is closed', () => {
+    const vm = new BpfVm();
+    const map = mapOf(vm, type);
+    const pairs = [vm.net.tcpPair(), vm.net.udpPair(), vm.net.unixPair('stream'), vm.net.unixPair('dgram')];
+    for (const [sock] of pairs) {
+      sock.close();
+      expect(outcome(() => map.updateSock(u32(0), sock))).toBe('EOPNOTSUPP');
+    }
+    expect(map.count).toBe(0);
+  });
+
+  it('copies the key it is given, and refuses one of another size', () => {
+    const vm = new BpfVm();
+    const map = mapOf(vm, type);
+    const [sock] = vm.net.tcpPair();
+    const key = Buffer.from([1, 0, 0, 0]);
+    map.updateSock(key, sock);
+    key[0] = 9;
+    expect(map.lookupSock(u32(1))).toBe(sock);
+    expect([...map.entries()].map(([at]) => [...at])).toEqual([[1, 0, 0, 0]]);
+    expect(outcome(() => map.getNextKey(new Uint8Array(1)))).toBe('EINVAL');
+    expect(outcome(() => map.lookupSock(new Uint8Array(1)))).toBe('EINVAL');
+  });
+
   it('loses a socket that is closed', () => {
     const vm = new BpfVm();
     const map = mapOf(vm, type);
