@@ -40,8 +40,10 @@ const PEER = 'peer_';
 
 /** `peer_FIELD` is the field of the other socket of a pair. */
 function fieldOf(name: string): KeyField | undefined {
-  const field = FIELDS[name.startsWith(PEER) ? name.slice(PEER.length) : name] as KeyField | undefined;
-  if (field === undefined || !name.startsWith(PEER)) return field;
+  const base = name.startsWith(PEER) ? name.slice(PEER.length) : name;
+  if (!Object.hasOwn(FIELDS, base)) return undefined;
+  const field = FIELDS[base];
+  if (!name.startsWith(PEER)) return field;
   return {
     size: field.size,
     write: (view, at, source) => {

@@ -66,6 +66,7 @@ describe('bpfvm run refuses', () => {
     ['an attachment without a type', ['--attach', 'parser'], 2, 'the form is'],
     ['an unknown attach type', ['--attach', 'parser=nonsense'], 2, 'types: sk_skb_stream_parser'],
     ['a key beyond the sockets', ['--send', '7=x'], 2, 'a key from 0 to 1'],
+    ['a field of a key that is not there', ['--key', 'constructor'], 2, 'fields are index'],
     ['an engine that is not there', ['--engine', 'nosuch'], 2, 'interpreter'],
   ])('%s', async (_what, argv, code, text) => {
     const result = await bpfvm(['run', 'examples/redirect.bpf.o', ...argv]);
