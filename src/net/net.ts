@@ -49,6 +49,9 @@ export class Net implements SockTable {
   private readonly held = new Set<TcpSock>();
   /** Deliveries in one go after which a loop of redirects is assumed. */
   maxDeliveries = MAX_DELIVERIES;
+  private readonly postponed: (() => void)[] = [];
+  /** Operations follow each other so closely that nothing that was postponed happens in between. */
+  hurried = false;
   private running = false;
   /** Called when all work is done that an operation caused. */
   readonly onQuiet = new Set<() => void>();
@@ -195,8 +198,18 @@ export class Net implements SockTable {
     for (const listener of this.onQuiet) listener();
   }
 
+  /** Has `fn` done when the next operation begins. */
+  later(fn: () => void): void {
+    this.postponed.push(fn);
+  }
+
+  doPostponed(): void {
+    if (!this.hurried) for (const fn of this.postponed.splice(0)) fn();
+  }
+
   /** Does all queued work and lets time pass: segments that were held back are sent. */
   settle(): void {
+    this.doPostponed();
     this.run();
     if (this.held.size === 0) return;
     for (const sock of this.held) {

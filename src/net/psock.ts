@@ -11,7 +11,7 @@ import type { SkBuff } from '../progs/ctx/sk-buff.js';
 import { totalLength } from '../progs/ctx/sk-buff.js';
 import type { SkMsg } from '../progs/ctx/sk-msg.js';
 import type { NetSock } from './sock.js';
-import { SKB_OVERHEAD } from './sock.js';
+import { IPPROTO_UDP, MSG_MORE, SKB_OVERHEAD } from './sock.js';
 import { StrParser } from './strparser.js';
 
 /** A message in a psock's list, readable before the protocol's own queue. */
@@ -149,6 +149,13 @@ export class SkPsock {
     this.pending.length = 0;
     this.pendingBytes = 0;
     this.release();
+  }
+
+  /** What a reader finds in the queue, the parser takes up a moment later: the reader holds the socket. */
+  parseLater(): void {
+    this.sk.net.later(() => {
+      if (this.mode === 'parser') this.strp?.read();
+    });
   }
 
   /** Data arrived. True where a program looks at them first; it wakes readers itself. */
@@ -307,11 +314,14 @@ export class SkPsock {
     return next.length;
   }
 
-  /** Each fragment is a send of its own, as it is in the kernel; the socket's sk_msg program sees it. */
+  /** Each fragment is a send of its own that announces the next one; the socket's sk_msg program sees them one by one. */
   private sendOut(next: Pending): number {
+    const frags = next.skb.range(next.offset, next.length);
+    // Announced fragments of a UDP datagram are held back until it is whole.
+    if (this.sk.protocol === IPPROTO_UDP) return this.sk.sendmsg(frags, 0);
     let sent = 0;
-    for (const frag of next.skb.range(next.offset, next.length)) {
-      const done = this.sk.sendmsg([frag], 0);
+    for (const [index, frag] of frags.entries()) {
+      const done = this.sk.sendmsg([frag], index < frags.length - 1 ? MSG_MORE : 0);
       if (done <= 0) return sent > 0 ? sent : done;
       sent += done;
       if (done < frag.length) break;

@@ -130,6 +130,7 @@ export abstract class NetSock implements Sock, SockFields {
 
   /** send(2), sendmsg(2): bytes taken, or a negative errno. */
   send(bytes: Uint8Array, flags = 0): number {
+    this.net.doPostponed();
     // The caller may reuse its buffer. (A slice of a Buffer would share it.)
     const sent = this.sendmsg([new Uint8Array(bytes)], flags);
     this.net.run();

@@ -56,7 +56,12 @@ export class StrParser {
   dataReady(): void {
     if (this.stopped) return;
     if (this.needBytes > 0 && this.stream.peekLength() < this.needBytes) return;
-    this.stream.readStream((skb, offset) => this.receive(skb, offset));
+    this.read();
+  }
+
+  /** Takes what there is, even if it is less than the rest of the message. */
+  read(): void {
+    if (!this.stopped) this.stream.readStream((skb, offset) => this.receive(skb, offset));
   }
 
   /** Takes one buffer apart from `offset` on. */

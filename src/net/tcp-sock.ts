@@ -80,6 +80,7 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
   private finWaits = false;
   private held = false;
   private pushing = false;
+  private parsing = false;
 
   constructor(net: Net, family: number) {
     super(net, family, SOCK_STREAM, IPPROTO_TCP);
@@ -285,8 +286,9 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
       default:
         break;
     }
-    this.wake('state');
+    // Programs first: who is woken finds the stream at its end.
     if (!this.dead) this.dataReady();
+    this.wake('state');
   }
 
   receiveReset(): void {
@@ -361,8 +363,20 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
 
   readStream(actor: (skb: SkBuff, offset: number) => ReadStep): void {
     const { psock } = this;
-    if (psock === null) return;
+    // A reader that is woken by a message may come back here: what is left is taken when it has returned.
+    if (psock === null || this.parsing) return;
+    this.parsing = true;
     psock.passedBytes = 0;
+    try {
+      this.parseQueue(actor);
+    } finally {
+      this.parsing = false;
+    }
+    this.copiedSeq = this.parsedSeq - psock.passedBytes;
+    this.transport?.opened();
+  }
+
+  private parseQueue(actor: (skb: SkBuff, offset: number) => ReadStep): void {
     while (this.rcvQueue.length > 0) {
       const [skb] = this.rcvQueue;
       let stop = false;
@@ -382,8 +396,6 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
       }
       if (stop) break;
     }
-    this.copiedSeq = this.parsedSeq - psock.passedBytes;
-    this.transport?.opened();
   }
 
   private drop(skb: SkBuff): void {
@@ -409,8 +421,9 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
   /** With a verdict program everything comes through the psock's list. */
   private recvFiltered(length: number, peek: boolean): Uint8Array | number {
     const psock = this.psock!;
-    if (this.rcvQueue.length > 0) {
-      this.dataReady();
+    if (this.rcvQueue.length > 0 && !this.parsing) {
+      if (psock.mode === 'parser') psock.parseLater();
+      else this.dataReady();
       if (this.rcvQueue.length > 0) return -Errno.EAGAIN;
     }
     let own = 0;
