@@ -28,8 +28,10 @@ export interface RunSetup {
 }
 
 export async function runCommand(files: readonly string[], options: RunOptions, io: CliIo): Promise<void> {
+  const isProxy = options.listen.length + options.connect.length > 0;
+  checkTogether(options, isProxy);
   const setup = prepareRun(files, options, io);
-  if (options.listen.length + options.connect.length > 0) {
+  if (isProxy) {
     const { runProxy } = await import('./run-proxy.js');
     await untilInterrupted((signal) => runProxy(setup, options, io, signal));
     return;
@@ -37,6 +39,20 @@ export async function runCommand(files: readonly string[], options: RunOptions, 
   const report = runInMemory(setup, options);
   if (options.json === true) printJson(io, report, options);
   else io.out(renderReport(report));
+}
+
+/** Refuses options that the other way to run would leave unread. */
+function checkTogether(options: RunOptions, isProxy: boolean): void {
+  const unread = isProxy
+    ? { '--sockets': options.sockets, '--input': options.input, '--send': options.send.at(0) }
+    : { '--pair': options.pair, '--stats': options.stats };
+  for (const [name, value] of Object.entries(unread)) {
+    if (value === undefined) continue;
+    const hint = isProxy
+      ? 'in-memory sockets alone use it'
+      : '--listen or --connect makes sockets that use it';
+    throw new UsageError('ERR_BPF_USAGE_OPTION', `${name} has no effect here`, { hint });
+  }
 }
 
 /** Runs until SIGINT or SIGTERM, which ends it in order; a second one ends the process at once. */

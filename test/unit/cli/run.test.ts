@@ -67,6 +67,8 @@ describe('bpfvm run refuses', () => {
     ['an unknown attach type', ['--attach', 'parser=nonsense'], 2, 'types: sk_skb_stream_parser'],
     ['a key beyond the sockets', ['--send', '7=x'], 2, 'a key from 0 to 1'],
     ['a field of a key that is not there', ['--key', 'constructor'], 2, 'fields are index'],
+    ['statistics without connections', ['--stats', 'json'], 2, '--stats has no effect here'],
+    ['text for real sockets', ['--listen', '0=127.0.0.1:0', '--send', '0=x'], 2, '--send has no effect here'],
     ['an engine that is not there', ['--engine', 'nosuch'], 2, 'interpreter'],
   ])('%s', async (_what, argv, code, text) => {
     const result = await bpfvm(['run', 'examples/redirect.bpf.o', ...argv]);
