@@ -70,6 +70,20 @@ const ENGINES: Readonly<Record<EngineName, Engine>> = {
 
 const DEFAULT_FUEL = 100_000_000;
 
+/** Smallest memory that the engines take: 256 KiB. */
+const MIN_MEMORY = 1 << 18;
+/** More CPUs than any kernel is built for. */
+const MAX_CPUS = 8192;
+
+function checkOptions({ cpus = 1, maxMemory = MIN_MEMORY, engine = 'auto' }: BpfVmOptions): void {
+  const fail = (what: string, hint: string): never => {
+    throw new UsageError('ERR_BPF_USAGE_OPTION', what, { hint });
+  };
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) fail(`cpus ${cpus}`, `from 1 to ${MAX_CPUS}`);
+  if (!(maxMemory >= MIN_MEMORY)) fail(`maxMemory ${maxMemory}`, `at least ${MIN_MEMORY} bytes`);
+  if (!Object.hasOwn(ENGINES, engine)) fail(`no engine "${engine}"`, Object.keys(ENGINES).join(', '));
+}
+
 /** xorshift32: small, and replayable from its seed. */
 function randomSource(seed: number): () => number {
   let state = seed >>> 0 || 0x9e3779b9;
@@ -109,7 +123,9 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
   private lastProgramId = 0;
   readonly random: () => number;
 
+  /** @throws UsageError `ERR_BPF_USAGE_OPTION` */
   constructor(options: BpfVmOptions = {}) {
+    checkOptions(options);
     this.memory = new BpfMemory(options.maxMemory === undefined ? {} : { maxBytes: options.maxMemory });
     this.cpus = options.cpus ?? 1;
     this.onPrintk = options.onPrintk ?? (() => undefined);
@@ -136,6 +152,12 @@ export class BpfVm implements VmServices, MapEnv, ObjectHost, ProgramHost {
    * @throws ElfError, BtfError, RelocationError, VerifierError, MapError, UsageError
    */
   load(bytes: Uint8Array | ObjectSpec, options: LoadOptions & { readonly name?: string } = {}): BpfObject {
+    const isSpec = (bytes as Partial<ObjectSpec> | null | undefined)?.programs !== undefined;
+    if (!(bytes instanceof Uint8Array) && !isSpec) {
+      throw new UsageError('ERR_BPF_USAGE_OBJECT', 'load takes the bytes of an object as a Uint8Array', {
+        hint: 'readFileSync(path), or new Uint8Array(arrayBuffer)',
+      });
+    }
     const spec = bytes instanceof Uint8Array ? readObject(bytes, options.name ?? 'object') : bytes;
     return BpfObject.load(spec, this, options);
   }

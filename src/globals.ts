@@ -44,7 +44,7 @@ export function writeGlobal(global: GlobalSpec, map: BpfMap, value: GlobalValue)
   map.updateElem(key, all);
 }
 
-/** Writes a variable into the contents of its section. @throws UsageError where the bytes are too many. */
+/** Writes a variable into the contents of its section. @throws UsageError where the bytes are too many, or a number is no integer. */
 export function placeGlobal(global: GlobalSpec, section: Uint8Array, value: GlobalValue): void {
   if (value instanceof Uint8Array) {
     if (value.length > global.size) {
@@ -55,6 +55,12 @@ export function placeGlobal(global: GlobalSpec, section: Uint8Array, value: Glob
     }
     section.set(value, global.offset);
     return;
+  }
+  if (typeof value !== 'bigint' && !Number.isInteger(value)) {
+    throw new UsageError(
+      'ERR_BPF_USAGE_GLOBAL_VALUE',
+      `variable ${global.name}: ${String(value)} is no integer`,
+    );
   }
   let rest = BigInt.asUintN(64, BigInt(value));
   for (let i = 0; i < global.size; i++, rest >>= 8n) section[global.offset + i] = Number(rest & 0xffn);

@@ -86,6 +86,26 @@ describe('a map of the caller in the place of one of the object', () => {
   });
 });
 
+describe('callers that types do not keep', () => {
+  const loadWith = (options: LoadOptions) => new BpfVm().load(file, { kconfig: KCONFIG, ...options });
+  it.each<[string, () => unknown, string]>([
+    ['no bytes', () => new BpfVm().load(new ArrayBuffer(8) as unknown as Uint8Array), 'ERR_BPF_USAGE_OBJECT'],
+    ['the name of a file', () => new BpfVm().load('x.o' as unknown as Uint8Array), 'ERR_BPF_USAGE_OBJECT'],
+    ['half a number', () => loadWith({ globals: { counter: 1.5 } }), 'ERR_BPF_USAGE_GLOBAL_VALUE'],
+    [
+      'text for a number',
+      () => loadWith({ globals: { counter: 'x' as never } }),
+      'ERR_BPF_USAGE_GLOBAL_VALUE',
+    ],
+    ['no CPU', () => new BpfVm({ cpus: 0 }), 'ERR_BPF_USAGE_OPTION'],
+    ['half a CPU', () => new BpfVm({ cpus: 1.5 }), 'ERR_BPF_USAGE_OPTION'],
+    ['no memory', () => new BpfVm({ maxMemory: 10 }), 'ERR_BPF_USAGE_OPTION'],
+    ['an unknown engine', () => new BpfVm({ engine: 'nosuch' as EngineName }), 'ERR_BPF_USAGE_OPTION'],
+  ])('%s is refused with a code', (_what, call, code) => {
+    expect(call).toThrow(expect.objectContaining({ code }) as Error);
+  });
+});
+
 describe('creating a map', () => {
   it.each([-1, 1.5, NaN, 2 ** 32])('refuses %s entries', (maxEntries) => {
     expect(() => new BpfVm().createMap({ type: 'hash', maxEntries })).toThrow(/EINVAL/);
