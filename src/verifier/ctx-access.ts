@@ -42,6 +42,20 @@ const valueOf = (field: CtxField): CtxValue =>
 
 const MAX_TRACE_ARGS = 12;
 
+/** `struct bpf_iter__sockmap`: what an iterator over a sockmap or sockhash is called with. */
+const SOCKMAP_ITERATOR: Readonly<Record<number, CtxValue>> = {
+  0: { type: RegType.BtfId, flags: RegFlag.Trusted, btfName: 'bpf_iter_meta' },
+  8: { type: RegType.BtfId, flags: RegFlag.Trusted, btfName: 'bpf_map' },
+  16: { type: RegType.Buf, flags: RegFlag.RdOnly | RegFlag.OrNull },
+  24: { type: RegType.BtfId, flags: RegFlag.OrNull, btfName: 'sock' },
+};
+
+/** The context of an iterator that is known without the kernel's types. */
+export function iteratorAccess(target: string | undefined, access: CtxAccess): CtxValue | undefined {
+  if (target !== 'sockmap' || access.isWrite || access.size !== 8) return undefined;
+  return SOCKMAP_ITERATOR[access.off];
+}
+
 /** What the access gives; undefined where it is not allowed. */
 export function ctxAccess(progType: ProgType, attach: AttachType, access: CtxAccess): CtxValue | undefined {
   const { off, size, isWrite } = access;

@@ -1,8 +1,8 @@
 /** Loads and stores: which memory a pointer names, whether the access is allowed, what a load leaves behind. */
 import { Errno } from '../errors.js';
 import { progTypeRow } from '../progs/prog-table.js';
-import { ProgType } from '../progs/prog-types.js';
-import { ctxAccess, sockAccess } from './ctx-access.js';
+import { AttachType, ProgType } from '../progs/prog-types.js';
+import { ctxAccess, iteratorAccess, sockAccess } from './ctx-access.js';
 import { Bounds } from './bounds.js';
 import type { Env } from './env.js';
 import { accessBtf, accessMapStruct } from './btf-access.js';
@@ -231,12 +231,11 @@ function accessKptr(env: Env, a: MemAccess, kind: string, target: string): void 
 function accessCtx(env: Env, reg: Reg, a: MemAccess): void {
   // Syscall programs may address their context through a variable or fixed offset; all others only through r1 itself.
   assertUnmoved(env, reg, a.regno, env.input.progType === ProgType.Syscall);
-  const value = ctxAccess(env.input.progType, env.input.attachType, {
-    off: a.off,
-    size: a.size,
-    isWrite: a.isWrite,
-    isSigned: a.isSigned === true,
-  });
+  const access = { off: a.off, size: a.size, isWrite: a.isWrite, isSigned: a.isSigned === true };
+  const { progType, attachType, attachTo } = env.input;
+  const isIterator = progType === ProgType.Tracing && attachType === AttachType.TraceIter;
+  const value =
+    (isIterator ? iteratorAccess(attachTo, access) : undefined) ?? ctxAccess(progType, attachType, access);
   if (value === undefined) {
     env.reject(Errno.EACCES, `invalid bpf_context access off=${a.off} size=${a.size}`);
   }
