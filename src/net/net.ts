@@ -49,6 +49,8 @@ export class Net implements SockTable {
   private readonly held = new Set<TcpSock>();
   /** Deliveries in one go after which a loop of redirects is assumed. */
   maxDeliveries = MAX_DELIVERIES;
+  /** Counts operations: what one of them sends is acknowledged before the next. */
+  operations = 0;
   private readonly postponed: (() => void)[] = [];
   /** Operations follow each other so closely that nothing that was postponed happens in between. */
   hurried = false;
@@ -204,6 +206,7 @@ export class Net implements SockTable {
   }
 
   doPostponed(): void {
+    this.operations++;
     if (!this.hurried) for (const fn of this.postponed.splice(0)) fn();
   }
 

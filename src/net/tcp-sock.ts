@@ -81,6 +81,8 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
   private held = false;
   private pushing = false;
   private parsing = false;
+  /** The operation that brought the last buffer of the queue. */
+  private tailOperation = -1;
 
   constructor(net: Net, family: number) {
     super(net, family, SOCK_STREAM, IPPROTO_TCP);
@@ -252,12 +254,15 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
 
   private enqueue(skb: SkBuff): void {
     const tail = this.rcvQueue.at(-1);
-    if (tail !== undefined && !tail.fin && tail.fragCount + skb.fragCount <= MAX_SKB_FRAGS) {
+    // A segment that is not acknowledged yet belongs to the sender too, and is not added to.
+    const isShared = this.tailOperation === this.net.operations;
+    if (tail !== undefined && !isShared && !tail.fin && tail.fragCount + skb.fragCount <= MAX_SKB_FRAGS) {
       tail.append(skb);
       this.rmem += skb.len;
       return;
     }
     this.rcvQueue.push(skb);
+    this.tailOperation = this.net.operations;
     this.rmem += skb.len + SKB_OVERHEAD;
   }
 
