@@ -16,8 +16,8 @@ import { runInKernel } from './lib/random-run.js';
 const seed = testSeed(20261122);
 const count = testCount(100_000);
 const BATCH = 1000;
-/** Compiling to wasm takes longer than all the rest: it runs every tenth program. */
-const WASM_EVERY = 10;
+/** Compiling to wasm takes longer than all the rest: it runs every tenth program, or all with BPFVM_WASM_EVERY=1. */
+const WASM_EVERY = Number(process.env.BPFVM_WASM_EVERY ?? 10);
 
 /** Whether the kernel has load-acquire and store-release (6.15, on x86-64 and arm64). */
 function hasLoadAcquire(): boolean {
