@@ -127,6 +127,7 @@ export function planAttachments(
   target: BpfMap | undefined,
 ): Plan {
   const attachments = requests.map((request) => resolveRequest(objects, request, target));
+  refuseDoubles(attachments);
   const requested = new Set(attachments.map((attachment) => attachment.program));
   const left: { program: BpfProgram; reason: string }[] = [];
   for (const object of objects) {
@@ -149,6 +150,22 @@ export function planAttachments(
     }
   }
   return { attachments, left };
+}
+
+/** A slot that two requests name would silently keep the second. @throws UsageError */
+function refuseDoubles(attachments: readonly Attachment[]): void {
+  for (const [index, one] of attachments.entries()) {
+    const other = attachments.find(
+      (b, at) => at > index && b.map === one.map && excludes(b.attachType, one.attachType),
+    );
+    if (other === undefined) continue;
+    const slots = `${attachTypeName(one.attachType)} and ${attachTypeName(other.attachType)}`;
+    throw new UsageError(
+      'ERR_BPF_USAGE_ATTACH',
+      `--attach: ${one.program.name} and ${other.program.name} at map ${one.map.name}: ${slots}`,
+      { hint: 'a map has one program of a kind, and either a stream verdict or an skb verdict' },
+    );
+  }
 }
 
 /** A slot takes one program; a stream verdict and an skb verdict exclude each other. */

@@ -65,6 +65,12 @@ describe('bpfvm run refuses', () => {
     ['a program that is not there', ['--prog', 'nosuch'], 2, 'programs: parser, verdict'],
     ['an attachment without a type', ['--attach', 'parser'], 2, 'the form is'],
     ['an unknown attach type', ['--attach', 'parser=nonsense'], 2, 'types: sk_skb_stream_parser'],
+    [
+      'two programs for one slot',
+      ['--attach', 'parser=stream_verdict', '--attach', 'verdict=stream_verdict'],
+      2,
+      'parser and verdict at map sock_map',
+    ],
     ['a key beyond the sockets', ['--send', '7=x'], 2, 'a key from 0 to 1'],
     ['a field of a key that is not there', ['--key', 'constructor'], 2, 'fields are index'],
     ['statistics without connections', ['--stats', 'json'], 2, '--stats has no effect here'],
