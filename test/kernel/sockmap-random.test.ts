@@ -10,7 +10,7 @@ import { describeLive } from './lib/corpus.js';
 import { replayInKernel } from './lib/sockmap-replay.js';
 
 const seed = testSeed(20261122);
-const count = testCount(2000);
+const count = testCount(300);
 /** Milliseconds after each operation; differences are tried again with more. */
 const PAUSE = 12;
 const LONG_PAUSE = 120;
