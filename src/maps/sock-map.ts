@@ -45,6 +45,8 @@ export abstract class SockMapBase extends BpfMap {
   updateSock(key: Uint8Array, sock: Sock, flags = 0): void {
     this.checkCallerWrite('update');
     this.checkSize('key', key, this.spec.keySize);
+    if (!this.table.owns(sock))
+      throw this.fail(Errno.ENOTSOCK, 'update', 'the value is no socket of this VM');
     const errno = -this.insert(key, 0, sock, flags);
     if (errno !== 0) throw this.fail(errno, 'update', updateHint(errno));
   }

@@ -76,6 +76,8 @@ export interface Sock {
 export interface SockTable {
   /** The socket of a descriptor, -EBADF for an unknown one, or -ENOTSOCK. */
   byFd(fd: number): Sock | number;
+  /** Whether the socket lives in this VM. */
+  owns(sock: Sock): boolean;
   /** The socket whose `struct bpf_sock` is at an address of the VM's memory. */
   byAddress(address: number): Sock | undefined;
   /** The socket that a packet with these addresses and ports would reach: connected, else bound or listening. */

@@ -144,6 +144,10 @@ export class Net implements SockTable {
     });
   }
 
+  owns(sock: Sock): boolean {
+    return (sock as Partial<NetSock> | undefined)?.net === this;
+  }
+
   byFd(fd: number): Sock | number {
     return this.sockets.get(fd) ?? -Errno.EBADF;
   }

@@ -1,5 +1,5 @@
 /** What all sockets have: identity, addresses, state, receive queue, and the psock that a socket map hangs on. */
-import { Errno } from '../errors.js';
+import { Errno, UsageError } from '../errors.js';
 import type { Sock, SockLink } from '../maps/sock.js';
 import type { SockProgs } from '../maps/sock-progs.js';
 import type { SkBuff } from '../progs/ctx/sk-buff.js';
@@ -130,6 +130,8 @@ export abstract class NetSock implements Sock, SockFields {
 
   /** send(2), sendmsg(2): bytes taken, or a negative errno. */
   send(bytes: Uint8Array, flags = 0): number {
+    if (!(bytes instanceof Uint8Array)) throw noBytes(bytes);
+    if (this.dead) return -Errno.EBADF;
     this.net.doPostponed();
     // The caller may reuse its buffer. (A slice of a Buffer would share it.)
     const sent = this.sendmsg([new Uint8Array(bytes)], flags);
@@ -139,6 +141,7 @@ export abstract class NetSock implements Sock, SockFields {
 
   /** writev(2). */
   sendv(parts: readonly Uint8Array[], flags = 0): number {
+    if (this.dead) return -Errno.EBADF;
     const sent = this.sendmsg(
       parts.map((part) => new Uint8Array(part)),
       flags,
@@ -149,6 +152,7 @@ export abstract class NetSock implements Sock, SockFields {
 
   /** recv(2): the bytes (none at the end of the stream), or a negative errno. */
   recv(length: number, flags = 0): Uint8Array | number {
+    if (this.dead) return -Errno.EBADF;
     this.net.settle();
     const got = this.recvmsg(length, flags);
     this.net.run();
@@ -278,4 +282,10 @@ export abstract class NetSock implements Sock, SockFields {
     psock.stop();
     this.psockPut();
   }
+}
+
+function noBytes(value: unknown): UsageError {
+  return new UsageError('ERR_BPF_USAGE_BYTES', `send: ${typeof value} is no Uint8Array`, {
+    hint: 'new TextEncoder().encode(text) makes bytes of a text',
+  });
 }
