@@ -27,8 +27,11 @@ const KPTR_TAGS: Readonly<Record<string, SpecialFieldKind>> = {
 export function specialFieldsOf(btf: Btf, typeId: number): SpecialField[] {
   const found: SpecialField[] = [];
   if (typeId !== 0) collect(btf, typeId, 0, found, 0);
-  return found;
+  return found.length > MAX_FIELDS ? [] : found;
 }
+
+/** With more fields than this the kernel takes the value for plain bytes (BTF_FIELDS_MAX). */
+const MAX_FIELDS = 11;
 
 function collect(btf: Btf, typeId: number, base: number, found: SpecialField[], depth: number): void {
   if (depth > 8) return;
