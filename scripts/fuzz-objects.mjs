@@ -1,7 +1,7 @@
-// `fuzz-objects.mjs [--count N] [--seed S] [--case I] [--stage read|types|load] [--damage any|types] [--corpus DIR]
+// `fuzz-objects.mjs [--count N] [--seed S] [--case I] [--stage read|types|check|load] [--damage any|types] [--corpus DIR]
 //   [--limit MS] [--kinds KIND,KIND...]`
-// Damages objects and gives them to the reader (read) or to the whole loader, verifier included (load), or
-// reads, describes, prints and relocates (types). Damage is anywhere, or to types and symbols only. Every case must
+// Damages objects and gives them to the reader (read), to the loader with the structural check (check) or with the
+// verifier (load), or reads, describes, prints and relocates (types). Damage is anywhere, or to types and symbols only. Every case must
 // give a value or a BpfError, within the time limit. Prints the seed; `--seed S --case I` repeats one case and writes it
 // to a file. Times are the smaller of wall and processor time, and a case over the limit is measured again, twice: a busy
 // machine is not a slow reader.
@@ -72,11 +72,15 @@ const STAGES = {
       }
     };
   },
-  load: async () => {
-    const { BpfVm } = await load('index.js');
-    return (bytes) => new BpfVm().load(bytes, { name: 'fuzz.bpf.o' });
-  },
+  check: () => loader(false),
+  load: () => loader(true),
 };
+
+/** Loads into a VM of its own; the verifier may follow a damaged loop up to its limit of a million instructions. */
+async function loader(verify) {
+  const { BpfVm } = await load('index.js');
+  return (bytes) => new BpfVm({ verify }).load(bytes, { name: 'fuzz.bpf.o' });
+}
 
 /** Own example and test objects, or every object of a folder. */
 function seeds() {
