@@ -120,7 +120,7 @@ function readmeTable(tables) {
         'helpers',
         `${helpers.filter(isFull).length} of ${helpers.length} act; the others are checked and return an errno`,
       ],
-      ['systems', 'Linux, macOS, Windows; Node.js 20.19 and newer'],
+      ['systems', 'Node.js 20.19 and newer, Deno, Bun; run on Linux, written for macOS and Windows too'],
     ],
   );
 }

@@ -84,12 +84,23 @@ class Source {
   }
 }
 
+/**
+ * A verdict uses up at least a byte of the message. A program that pushes more bytes than its verdict applies to never
+ * comes to an end: Linux goes on until its memory is used up, here the rest is dropped after this many rounds more.
+ */
+const EXTRA_ROUNDS = 4096;
+
 /** Judges and handles a message until it is used up or corked; 0 or a negative errno. */
 function judge(sk: TcpSock, psock: SkPsock, msg: SkMsg, account: Account, flags: number): number {
   const full = msg.isFull;
   // Bytes that the program took away (negative: added): a drop returns them too.
   let delta = 0;
+  let rounds = msg.size + EXTRA_ROUNDS;
   for (;;) {
+    if (rounds-- === 0) {
+      account.copied -= msg.clear();
+      return -Errno.ENOBUFS;
+    }
     if (psock.eval === 'none') {
       const before = msg.size;
       psock.eval = psock.judgeMessage(msg);

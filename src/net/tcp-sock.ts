@@ -176,7 +176,7 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
         const segment = this.openSegment();
         if (segment === null) return queued;
         const piece = rest.subarray(0, TCP_SEGMENT - segment.length);
-        appendFrag(segment.frags, piece);
+        appendFrag(segment.frags, compact(piece));
         segment.length += piece.length;
         this.unsentBytes += piece.length;
         queued += piece.length;
@@ -577,6 +577,11 @@ export class TcpSock extends NetSock implements StreamReader, PortSock {
 }
 
 /** Adds a piece, joined with the one before where both lie side by side in the same buffer. */
+/** A small piece of a large array would keep all of it alive. */
+function compact(piece: Uint8Array): Uint8Array {
+  return piece.buffer.byteLength > 4 * piece.length + 4096 ? new Uint8Array(piece) : piece;
+}
+
 function appendFrag(frags: Uint8Array[], piece: Uint8Array): void {
   const last = frags.at(-1);
   if (last?.buffer === piece.buffer && last.byteOffset + last.length === piece.byteOffset) {

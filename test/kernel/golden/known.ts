@@ -49,22 +49,4 @@ export const KNOWN: readonly Known[] = [
     programs: ['tailcall_bpf2bpf_hierarchy_3'],
     reason: 'counts on in a global that the run of another program had counted up before',
   },
-  {
-    object: 'tailcall_bpf2bpf_hierarchy2',
-    programs: ['classifier_0', 'classifier_1'],
-    reason: 'the interpreter counts the frames below tail calls of subprograms towards its limit of 8',
-    engine: 'interpreter',
-  },
-  {
-    object: 'tailcall_bpf2bpf_hierarchy3',
-    programs: ['classifier_0'],
-    reason: 'the interpreter counts the frames below tail calls of subprograms towards its limit of 8',
-    engine: 'interpreter',
-  },
-  {
-    object: 'verifier_tailcall_jit',
-    programs: ['main'],
-    reason: 'the interpreter counts the frames below tail calls of subprograms towards its limit of 8',
-    engine: 'interpreter',
-  },
 ];
