@@ -15,6 +15,14 @@ const count = testCount(300);
 const PAUSE = 12;
 const LONG_PAUSE = 120;
 
+/** Scenarios whose difference is known and not mended yet; one that starts to agree fails the test. */
+const KNOWN: ReadonlyMap<number, string> = new Map([
+  [
+    20261133,
+    'after data that came before the insertion, a byte of an incomplete message keeps the end of the stream from being seen on Linux',
+  ],
+]);
+
 const OBJECT = fileURLToPath(new URL('../programs/scenario.bpf.o', import.meta.url));
 
 function firstDifference(scenario: Replayed, kernel: readonly string[]): string | undefined {
@@ -63,7 +71,10 @@ describeLive(
         console.log(
           `${scenarios.length} scenarios, ${operations} operations, ${found.length} differences, seed ${seed}`,
         );
-        expect(found.map((scenario) => `seed ${scenario.seed}:\n${scenario.difference}`)).toEqual([]);
+        const news = found.filter((scenario) => !KNOWN.has(scenario.seed));
+        expect(news.map((scenario) => `seed ${scenario.seed}:\n${scenario.difference}`)).toEqual([]);
+        const expected = scenarios.map((scenario) => scenario.seed).filter((number) => KNOWN.has(number));
+        expect(expected.filter((number) => !found.some((scenario) => scenario.seed === number))).toEqual([]);
       },
       120_000 + 600 * count,
     );
