@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { Lab } from './lab.js';
+import { ENGINES, Lab } from './lab.js';
 import { runScenario } from './scenario-text.js';
 
 const file = fileURLToPath(new URL('../../docs/sockmap.md', import.meta.url));
@@ -23,10 +23,10 @@ function examples(): { title: string; lines: string[] }[] {
   return found;
 }
 
-describe('docs/sockmap.md', () => {
+describe.each(ENGINES)('docs/sockmap.md on %s', (engine) => {
   for (const { title, lines } of examples()) {
     it(title, () => {
-      expect(runScenario(new Lab(), lines)).toEqual(lines);
+      expect(runScenario(new Lab(engine), lines)).toEqual(lines);
     });
   }
 });

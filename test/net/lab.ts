@@ -91,6 +91,9 @@ const outcome = (action: () => void): string => {
   }
 };
 
+/** Every scenario runs on both. */
+export const ENGINES: readonly EngineName[] = ['interpreter', 'wasm'];
+
 export class Lab {
   readonly vm: BpfVm;
   readonly object: BpfObject;

@@ -1,6 +1,6 @@
 /** Every scenario that was recorded on a live kernel gives the same transcript on in-memory sockets. */
 import { describe, expect, it } from 'vitest';
-import { Lab } from './lab.js';
+import { ENGINES, Lab } from './lab.js';
 import { readRecording } from './recording.js';
 import { MORE_SCENARIOS } from './scenarios-more.js';
 import type { Scenario } from './scenarios-msg.js';
@@ -36,13 +36,13 @@ function wanted(name: string, lines: readonly string[]): string[] {
 
 function check(name: string, recording: string, scenarios: readonly Scenario[]): void {
   const recorded = readRecording(recording);
-  describe(name, () => {
+  describe.each(ENGINES)(`${name}, %s`, (engine) => {
     it('has a scenario for each that was recorded', () => {
       expect(scenarios.map((scenario) => scenario.name)).toEqual([...recorded.keys()]);
     });
     for (const scenario of scenarios) {
       it(scenario.name, () => {
-        const lab = new Lab();
+        const lab = new Lab(engine);
         scenario.run(lab);
         expect(lab.lines.map((line) => line.trimEnd())).toEqual(
           wanted(scenario.name, recorded.get(scenario.name)!),
