@@ -106,7 +106,7 @@ export class Lab {
   private verdicts: readonly number[] = [];
   private freed = false;
 
-  constructor(engine: EngineName = 'interpreter') {
+  constructor(engine: EngineName = 'auto') {
     this.vm = new BpfVm({ engine });
     this.object = this.vm.load(OBJECT, { name: 'scenario.bpf.o' });
     [this.a, this.b] = this.vm.net.tcpPair();
