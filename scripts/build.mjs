@@ -1,7 +1,7 @@
 // Compiles to dist/. The declarations then lose the `const` of their enums: the objects are there at run time, and a
 // user's compiler refuses declared const enums under isolatedModules.
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -35,3 +35,5 @@ await bundle.write({ dir: bin, format: 'esm', chunkFileNames: 'chunks/[name]-[ha
 await bundle.close();
 // The compiler's map is that of the file which the bundle replaced.
 rmSync(path.join(bin, 'bpfvm.js.map'), { force: true });
+// npm makes a command executable when it links it, not when a build replaces the file.
+chmodSync(path.join(bin, 'bpfvm.js'), 0o755);
