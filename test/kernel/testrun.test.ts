@@ -158,6 +158,7 @@ describeCorpus('test runs', (corpus) => {
         }
         if (known !== undefined && known.sometimes !== true && failures === 0) stale.push(name);
       }
+      console.log(`${engine}: ${agree} of ${comparable.length} rows agree`);
       expect(unexpected).toEqual([]);
       expect(stale).toEqual([]);
       expect(agree / comparable.length).toBeGreaterThanOrEqual(0.98);
